@@ -1,0 +1,39 @@
+"""One decoded picture on its way through the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+
+from engines.planes import Planes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture, its place in time, and views on its planes (no copy).
+
+    ``picture`` owns the memory of ``planes`` and carries the colour tags as decoded; frames come from pools, so planes
+    are read-only unless the frame was made by ``with_picture`` of a fresh picture.
+    """
+
+    picture: av.VideoFrame
+    planes: Planes
+    pts: int
+    time_base: Fraction
+    seq: int
+    captured_at: float
+    """``time.monotonic()`` when the packet was read."""
+    duration: int = 0
+    """In ``time_base`` units; 0 = unknown."""
+    key_frame: bool = False
+
+    @property
+    def time(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+    def with_picture(self, picture: av.VideoFrame, planes: Planes) -> Frame:
+        """The same moment with other pixels."""
+        return replace(self, picture=picture, planes=planes)
