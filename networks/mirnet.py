@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from networks.padding import crop_like, pad_to_multiple
+from networks.skff import SKFF
 
 ROUNDS = 2
 
@@ -71,22 +72,6 @@ class ResidualContextBlock(nn.Module):
         return feature + F.leaky_relu(self.context(self.body(feature)), 0.2)
 
 
-class SKFF(nn.Module):
-    """Selective kernel feature fusion: a per-channel soft-max over the streams weights their sum."""
-
-    def __init__(self, channels: int, streams: int = 2) -> None:
-        super().__init__()
-        squeezed = max(channels // 8, 4)
-        self.squeeze = nn.Sequential(nn.Conv2d(channels, squeezed, 1, bias=False), nn.LeakyReLU(0.2))
-        self.expand = nn.ModuleList(nn.Conv2d(squeezed, channels, 1, bias=False) for _ in range(streams))
-
-    def forward(self, streams: Sequence[Tensor]) -> Tensor:
-        stack = torch.stack(list(streams), dim=1)
-        pooled = self.squeeze(stack.sum(dim=1).mean(dim=(2, 3), keepdim=True))
-        weights = torch.stack([expand(pooled) for expand in self.expand], dim=1).softmax(dim=1)
-        return (stack * weights).sum(dim=1)
-
-
 class Down(nn.Sequential):
     """Half the resolution: 2x2 average, then a 1x1 convolution."""
 
@@ -117,7 +102,8 @@ class MultiScaleBlock(nn.Module):
         self.bottom = ResidualContextBlock(bottom, groups)
         self.up_middle = nn.ModuleList(Up(bottom, middle) for _ in range(ROUNDS))
         self.up_top = nn.ModuleList(Up(middle, top) for _ in range(ROUNDS))
-        self.fuse_top, self.fuse_middle = SKFF(top), SKFF(middle)
+        self.fuse_top = SKFF(top, 2, nn.LeakyReLU(0.2))
+        self.fuse_middle = SKFF(middle, 2, nn.LeakyReLU(0.2))
         self.last = nn.Conv2d(channels, channels, 1, bias=False)
 
     def forward(self, feature: Tensor) -> Tensor:
