@@ -2,8 +2,9 @@
 
 Equations 1 to 3 of the paper: a frozen segmentation network, the knowledge bank, turns the picture into `Knowledge`
 (features at several scales and a class map); the enhancement network takes both. This file has the interface of the
-bank and the blocks that mix its features into an image feature (equations 4 and 5, "SE"); the banks are
-`networks.hrnet.HRNetV2` (the paper's) and `networks.skf.EmbeddingBank` (for instance a SAM encoder's embedding).
+bank, the blocks that mix its features into an image feature (equations 4 and 5, "SE") and `Guided`, which joins a
+bank and a network. Banks are `networks.hrnet.HRNetV2` (the paper's), `networks.embedding_bank.EmbeddingBank` (for
+instance over a SAM encoder) and anything else that fits `KnowledgeBank`.
 
 The blocks come in the variants that were released with the paper:
 `SE` (DRBN, LLFlow-S), `SEBottleneck` (LLFlow-L), `SNRSE` (SNR-LLIE-Net). `SEOptions` chooses between what was released
@@ -19,7 +20,7 @@ All blocks take any size of picture, odd ones too; the semantic feature is resiz
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,31 @@ class KnowledgeBank(Protocol):
     classes: int
 
     def __call__(self, image: Tensor, /) -> Knowledge: ...
+
+
+def brighten(image: Tensor, gamma: float = 0.45, gain: float = 1.0) -> Tensor:
+    """The dark picture as a bank sees it (K6): one fixed curve, in training and after it, never the target."""
+    return (gain * image).clamp(1e-4, 1.0) ** gamma
+
+
+class Guided(nn.Module):
+    """A bank and an enhancer as one module: picture in, the enhancer's output out (equation 2).
+
+    The enhancer is called as `enhancer(image, knowledge=...)`. The bank's weights take no gradient; where it is a
+    module it is frozen here. Papers' banks see the dark picture, the result or the target; here always `brighten`.
+    """
+
+    def __init__(self, enhancer: nn.Module, bank: KnowledgeBank, *, gamma: float = 0.45, gain: float = 1.0) -> None:
+        super().__init__()
+        self.enhancer = enhancer
+        self.bank = bank
+        self.gamma = gamma
+        self.gain = gain
+        if isinstance(bank, nn.Module):
+            bank.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> Any:
+        return self.enhancer(image, knowledge=self.bank(brighten(image, self.gamma, self.gain)))
 
 
 class SEOptions(NamedTuple):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from networks.hrnet import HRNetV2
 from networks.skf import RELEASED, SE, SNRSE, SEBottleneck
 
 Row = tuple[str, Callable[[], nn.Module], int]
@@ -27,6 +28,7 @@ ROWS: list[Row] = [
     ("SNR SE 48 -> 64", lambda: SNRSE(48, 64, options=RELEASED), 104_374),
     ("SNR SE 96 -> 64", lambda: SNRSE(96, 64, options=RELEASED), 107_446),
     ("SNR SE 192 -> 64", lambda: SNRSE(192, 64, options=RELEASED), 113_590),
+    ("HRNetV2-W48", HRNetV2, 65_888_219),
 ]
 
 
