@@ -10,8 +10,18 @@ import pytest
 import torch
 from torch import nn
 
+from networks import hwmnet, llflow, snr
+from networks.enlightengan import EnlightenGAN, global_discriminator, local_discriminator
 from networks.hrnet import HRNetV2
+from networks.hwmnet import HWMNet
+from networks.lime import LIME
+from networks.llflow import llflow_l, llflow_s
+from networks.mirnet import MIRNet
 from networks.skf import RELEASED, SE, SNRSE, SEBottleneck
+from networks.snr import SNRLLIENet
+from networks.zero_dce import ZeroDCE, ZeroDCEPlusPlus
+
+BANK = (48, 96, 192)  # the three features of HRNetV2-W48 that SE modules read
 
 Row = tuple[str, Callable[[], nn.Module], int]
 
@@ -29,6 +39,36 @@ ROWS: list[Row] = [
     ("SNR SE 96 -> 64", lambda: SNRSE(96, 64, options=RELEASED), 107_446),
     ("SNR SE 192 -> 64", lambda: SNRSE(192, 64, options=RELEASED), 113_590),
     ("HRNetV2-W48", HRNetV2, 65_888_219),
+    ("HWMNet", HWMNet, 66_564_649),
+    ("HWMNet-SKF", lambda: HWMNet(semantic=hwmnet.semantic_modules(BANK, options=RELEASED)), 66_564_649 + 3_220_902),
+    ("SNR-LLIE-Net", SNRLLIENet, 39_124_099),
+    ("SNR-LLIE-Net transformer", lambda: SNRLLIENet().long_range, 37_791_744),
+    (
+        "SNR-LLIE-Net-SKF",
+        lambda: SNRLLIENet(semantic=snr.semantic_modules(BANK, options=RELEASED)),
+        39_124_099 + 325_410,
+    ),
+    ("LLFlow-S", llflow_s, 4_967_635),
+    ("LLFlow-S with unused layers", lambda: llflow_s(unused_layers=True), 5_429_849),
+    (
+        "LLFlow-S-SKF with unused layers",
+        lambda: llflow_s(llflow.semantic_modules_s(BANK, RELEASED), unused_layers=True),
+        5_722_619,
+    ),
+    ("LLFlow-L", llflow_l, 37_677_395),
+    ("LLFlow-L with unused layers", lambda: llflow_l(unused_layers=True), 38_859_481),
+    (
+        "LLFlow-L-SKF with unused layers",
+        lambda: llflow_l(llflow.semantic_modules_l(BANK, RELEASED), unused_layers=True),
+        41_087_263,
+    ),
+    ("Zero-DCE", ZeroDCE, 79_416),
+    ("Zero-DCE++", ZeroDCEPlusPlus, 10_561),
+    ("EnlightenGAN", EnlightenGAN, 8_636_675),
+    ("EnlightenGAN global discriminator", global_discriminator, 11_154_369),
+    ("EnlightenGAN local discriminator", local_discriminator, 6_959_553),
+    ("MIRNet-v2", MIRNet, 5_858_560),
+    ("LIME", LIME, 0),
 ]
 
 
