@@ -61,6 +61,19 @@ class KnowledgeBank(Protocol):
     def __call__(self, image: Tensor, /) -> Knowledge: ...
 
 
+def attach(modules: nn.ModuleList | None, level: int, feature: Tensor, knowledge: Knowledge | None) -> Tensor:
+    """A decoder feature after the SE module of its level; level 0 is the coarsest and takes the coarsest of three.
+
+    Without modules the feature comes back as it is. ValueError when there are modules but nothing to guide them.
+    """
+    if modules is None:
+        return feature
+    if knowledge is None:
+        raise ValueError("a network with semantic modules needs the knowledge of the picture; pass `knowledge`")
+    out: Tensor = modules[level](feature, knowledge.features[2 - level])
+    return out
+
+
 def brighten(image: Tensor, gamma: float = 0.45, gain: float = 1.0) -> Tensor:
     """The dark picture as a bank sees it (K6): one fixed curve, in training and after it, never the target."""
     return (gain * image).clamp(1e-4, 1.0) ** gamma

@@ -5,12 +5,13 @@ left out changes them. A row is (name, factory, count). Networks are built on th
 """
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
-from networks import hwmnet, llflow, snr
+from networks import drbn, hwmnet, kind, kind_plus, llflow, retinexnet, snr
 from networks.enlightengan import EnlightenGAN, global_discriminator, local_discriminator
 from networks.hrnet import HRNetV2
 from networks.hwmnet import HWMNet
@@ -24,6 +25,13 @@ from networks.zero_dce import ZeroDCE, ZeroDCEPlusPlus
 BANK = (48, 96, 192)  # the three features of HRNetV2-W48 that SE modules read
 
 Row = tuple[str, Callable[[], nn.Module], int]
+
+
+def released(system: ModuleType) -> list[nn.Module]:
+    """The system's SE modules for HRNetV2-W48, built as published."""
+    modules: list[nn.Module] = system.semantic_modules(BANK, options=RELEASED)
+    return modules
+
 
 ROWS: list[Row] = [
     ("SE 96 -> 32", lambda: SE(96, 32, options=RELEASED), 26_812),
@@ -39,6 +47,22 @@ ROWS: list[Row] = [
     ("SNR SE 96 -> 64", lambda: SNRSE(96, 64, options=RELEASED), 107_446),
     ("SNR SE 192 -> 64", lambda: SNRSE(192, 64, options=RELEASED), 113_590),
     ("HRNetV2-W48", HRNetV2, 65_888_219),
+    ("RetinexNet DecomNet", retinexnet.DecomNet, 207_748),
+    ("RetinexNet RelightNet", retinexnet.RelightNet, 347_457),
+    ("RetinexNet RelightNet, authors' decoder", lambda: retinexnet.RelightNet(decoder="add"), 236_865),
+    ("RetinexNet", retinexnet.RetinexNet, 555_205),
+    ("RetinexNet-SKF", lambda: retinexnet.RetinexNet(semantic=released(retinexnet)), 555_205 + 48_150),
+    ("KinD decomposition", kind.Decomposition, 235_876),
+    ("KinD restoration", kind.Restoration, 7_760_739),
+    ("KinD adjustment", kind.Adjustment, 19_393),
+    ("KinD", kind.KinD, 8_016_008),
+    ("KinD-SKF", lambda: kind.KinD(semantic=released(kind)), 8_016_008 + 472_198),
+    ("KinD++ restoration", kind_plus.RestorationPlus, 8_019_239),
+    ("KinD++", kind_plus.KinDPlus, 8_274_508),
+    ("KinD++-SKF", lambda: kind_plus.KinDPlus(semantic=released(kind_plus)), 8_274_508 + 585_724),
+    ("DRBN stage 1", drbn.DRBN, 557_668),
+    ("DRBN recomposition", drbn.Recomposition, 19_161),
+    ("DRBN-SKF", lambda: drbn.DRBN(semantic=drbn.semantic_modules(BANK, 59, options=RELEASED)), 599_132),
     ("HWMNet", HWMNet, 66_564_649),
     ("HWMNet-SKF", lambda: HWMNet(semantic=hwmnet.semantic_modules(BANK, options=RELEASED)), 66_564_649 + 3_220_902),
     ("SNR-LLIE-Net", SNRLLIENet, 39_124_099),
