@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from networks import drbn, hwmnet, kind, kind_plus, llflow, retinexnet, snr
+from networks.enlighten_anything import EnlightenAnything, GuidedIllumination
 from networks.enlightengan import EnlightenGAN, global_discriminator, local_discriminator
 from networks.hrnet import HRNetV2
 from networks.hwmnet import HWMNet
@@ -46,6 +47,8 @@ ROWS: list[Row] = [
     ("SNR SE 48 -> 64", lambda: SNRSE(48, 64, options=RELEASED), 104_374),
     ("SNR SE 96 -> 64", lambda: SNRSE(96, 64, options=RELEASED), 107_446),
     ("SNR SE 192 -> 64", lambda: SNRSE(192, 64, options=RELEASED), 113_590),
+    ("Enlighten Anything fusion, published", lambda: GuidedIllumination("published").fuse, 387),
+    ("Enlighten Anything, published", lambda: EnlightenAnything("published"), 645),
     ("HRNetV2-W48", HRNetV2, 65_888_219),
     ("RetinexNet DecomNet", retinexnet.DecomNet, 207_748),
     ("RetinexNet RelightNet", retinexnet.RelightNet, 347_457),
