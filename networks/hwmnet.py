@@ -152,7 +152,7 @@ class HWMNet(nn.Module):
         skips = []
         for down, block in zip(self.down, self.encoder[1:], strict=True):
             skips.append(feature)
-            pyramid = F.interpolate(pyramid, scale_factor=0.5, mode="bilinear", align_corners=False)
+            pyramid = F.avg_pool2d(pyramid, 2)  # what bilinear halving of an even size is
             feature = block(torch.cat([down(feature), self.first(pyramid)], dim=1))
 
         streams = [self.heads[0](feature)]

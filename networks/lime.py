@@ -10,9 +10,9 @@ picture is then divided by `t ^ gamma`.
 
 Faithful: equations and weights, with an unnormalised 15x15 Gaussian of sigma 3. Chosen here: lambda 0.15, gamma 0.6 and
 epsilon 1e-3 are those of a public implementation, the original's were not verified; the sparse Cholesky solver is
-replaced by a fixed number of conjugate gradient steps with a multigrid preconditioner, which runs on any device and
-exports (80 steps leave about 0.001 of mean error on a photograph of 600x400, where the weights span six orders of
-magnitude); the denoising step of the paper (BM3D) is not included.
+replaced by a fixed number of conjugate gradient steps with a multigrid preconditioner, which runs on any device (80
+steps leave about 0.001 of mean error on a photograph of 600x400, where the weights span six orders of magnitude); the
+denoising step of the paper (BM3D) is not included. An exported graph holds all steps unrolled and is large.
 
 Sizes: any of at least 2x2, RGB in [0, 1]. No parameters.
 """
