@@ -8,7 +8,8 @@ They add 3.22 M parameters where the SKF paper prints 3.42 M.
 An image pyramid enters at every level of the encoder, all decoder levels meet in the output (SKFF). Each block keeps
 one half of its channels and sends the other half through a Haar transform, where a spatial and a channel gate act.
 
-Faithful: layers, widths and the shared PReLU of a block; parameter count exact. The wavelet is the orthonormal Haar,
+Faithful: layers, widths, the shared PReLU of a block, the head of the bottom acting before and those of the decoder
+after their upsampling; parameter count and arithmetic cost exact. The wavelet is the orthonormal Haar,
 so that the transform and its inverse keep the scale of the feature.
 
 Sizes: any (padded to 16 inside), RGB in [0, 1].
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from networks.padding import crop_like, pad_to_multiple
-from networks.skf import PROJECT, SE, Knowledge, SEOptions
+from networks.skf import PROJECT, SE, Knowledge, SEOptions, attach
 from networks.skff import SKFF
 
 LEVELS = 4
@@ -50,6 +51,10 @@ def inverse_haar(bands: Tensor) -> Tensor:
     # In the order in which pixel_shuffle fills a 2x2 cell: top left, top right, bottom left, bottom right.
     cell = torch.stack([ll - hl - lh + hh, ll + hl - lh - hh, ll - hl + lh - hh, ll + hl + lh + hh], dim=2)
     return F.pixel_shuffle(cell.flatten(1, 2), 2)
+
+
+def enlarged(feature: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(feature, size=size, mode="bilinear", align_corners=False)
 
 
 class SpatialGate(nn.Module):
@@ -135,15 +140,6 @@ class HWMNet(nn.Module):
             raise ValueError(f"HWMNet has three decoder levels, but {len(semantic)} semantic modules were given")
         self.semantic = None if semantic is None else nn.ModuleList(semantic)
 
-    def attach(self, feature: Tensor, level: int, knowledge: Knowledge | None) -> Tensor:
-        """The decoder output after the SE module of its level; level 0 (1/4) takes the coarsest of three features."""
-        if self.semantic is None:
-            return feature
-        if knowledge is None:
-            raise ValueError("a network with semantic modules needs the knowledge of the picture; pass `knowledge`")
-        out: Tensor = self.semantic[level](feature, knowledge.features[2 - level])
-        return out
-
     def forward(self, image: Tensor, knowledge: Knowledge | None = None) -> HWMNetOutput:
         padded = pad_to_multiple(image, 2**LEVELS)
         size = padded.shape[-2:]
@@ -155,13 +151,12 @@ class HWMNet(nn.Module):
             pyramid = F.avg_pool2d(pyramid, 2)  # what bilinear halving of an even size is
             feature = block(torch.cat([down(feature), self.first(pyramid)], dim=1))
 
-        streams = [self.heads[0](feature)]
+        streams = [enlarged(self.heads[0](feature), size)]
         for level, (up, skip, block) in enumerate(zip(self.up, self.skip, self.decoder, strict=True)):
             feature = block(torch.cat([up(feature), skip(skips.pop())], dim=1))
-            feature = self.attach(feature, level, knowledge)
-            streams.append(self.heads[level + 1](feature))
-        full = [F.interpolate(stream, size=size, mode="bilinear", align_corners=False) for stream in streams]
-        raw = crop_like(padded + self.last(self.fuse(full)), image)
+            feature = attach(self.semantic, level, feature, knowledge)
+            streams.append(self.heads[level + 1](enlarged(feature, size)))
+        raw = crop_like(padded + self.last(self.fuse(streams)), image)
         return HWMNetOutput(raw.clamp(0.0, 1.0), raw)
 
 

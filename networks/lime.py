@@ -25,7 +25,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
 DAMPING = 0.8
 LEVELS = 10
 TINY = 1e-30

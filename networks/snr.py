@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from networks.padding import crop_like, pad_to_multiple
-from networks.skf import PROJECT, SNRSE, Knowledge, SEOptions
+from networks.skf import PROJECT, SNRSE, Knowledge, SEOptions, attach
 
 LUMA = (0.299, 0.587, 0.114)
 PATCH = 4
@@ -144,15 +144,6 @@ class SNRLLIENet(nn.Module):
             raise ValueError(f"SNR-LLIE-Net has three decoder scales, but {len(semantic)} semantic modules were given")
         self.semantic = None if semantic is None else nn.ModuleList(semantic)
 
-    def attach(self, feature: Tensor, level: int, knowledge: Knowledge | None) -> Tensor:
-        """The decoder feature after the SE module of its level: level 0 (1/4) takes the coarsest of three features."""
-        if self.semantic is None:
-            return feature
-        if knowledge is None:
-            raise ValueError("a network with semantic modules needs the knowledge of the picture; pass `knowledge`")
-        out: Tensor = self.semantic[level](feature, knowledge.features[2 - level])
-        return out
-
     def forward(self, image: Tensor, knowledge: Knowledge | None = None, snr_map: Tensor | None = None) -> SNROutput:
         snr = signal_to_noise(image) if snr_map is None else snr_map
         padded = pad_to_multiple(image, 4 * PATCH)
@@ -170,8 +161,8 @@ class SNRLLIENet(nn.Module):
 
         feature = self.decoder(feature)
         for level, up in enumerate(self.up):
-            feature = up(torch.cat([self.attach(feature, level, knowledge), skips.pop()], dim=1))
-        feature = self.refine(torch.cat([self.attach(feature, 2, knowledge), skips.pop()], dim=1))
+            feature = up(torch.cat([attach(self.semantic, level, feature, knowledge), skips.pop()], dim=1))
+        feature = self.refine(torch.cat([attach(self.semantic, 2, feature, knowledge), skips.pop()], dim=1))
         raw = crop_like(self.last(feature) + padded, image)
         return SNROutput(raw.clamp(0.0, 1.0), raw, snr)
 
