@@ -20,6 +20,7 @@ from networks.lime import LIME
 from networks.llflow import llflow_l, llflow_s
 from networks.mirnet import MIRNet
 from networks.skf import RELEASED, SE, SNRSE, SEBottleneck
+from networks.skf_discriminator import SKFDiscriminator
 from networks.snr import SNRLLIENet
 from networks.zero_dce import ZeroDCE, ZeroDCEPlusPlus
 
@@ -47,6 +48,7 @@ ROWS: list[Row] = [
     ("SNR SE 48 -> 64", lambda: SNRSE(48, 64, options=RELEASED), 104_374),
     ("SNR SE 96 -> 64", lambda: SNRSE(96, 64, options=RELEASED), 107_446),
     ("SNR SE 192 -> 64", lambda: SNRSE(192, 64, options=RELEASED), 113_590),
+    ("SKF discriminator", SKFDiscriminator, 4_725_377),
     ("Enlighten Anything fusion, published", lambda: GuidedIllumination("published").fuse, 387),
     ("Enlighten Anything, published", lambda: EnlightenAnything("published"), 645),
     ("HRNetV2-W48", HRNetV2, 65_888_219),
