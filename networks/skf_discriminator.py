@@ -3,7 +3,7 @@
 A row of 3x3 convolutions halves the picture four times and ends in one probability of being a normal-light picture.
 It has two first layers: one for a plain picture or patch (the local loss), one for a picture joined with the bank's
 class map (the global loss). Layers, also the padding around the last 1x1 convolution, are as released. The released
-training builds it anew in every epoch and never trains the joined first layer (K16); that is the trainer's to do better.
+training builds it anew in every epoch and never trains the joined first layer (K16); a trainer should.
 """
 
 from __future__ import annotations

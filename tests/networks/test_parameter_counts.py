@@ -22,6 +22,7 @@ from networks.mirnet import MIRNet
 from networks.skf import RELEASED, SE, SNRSE, SEBottleneck
 from networks.skf_discriminator import SKFDiscriminator
 from networks.snr import SNRLLIENet
+from networks.wakeup_darkness import WakeupDarkness
 from networks.zero_dce import ZeroDCE, ZeroDCEPlusPlus
 
 BANK = (48, 96, 192)  # the three features of HRNetV2-W48 that SE modules read
@@ -51,6 +52,7 @@ ROWS: list[Row] = [
     ("SKF discriminator", SKFDiscriminator, 4_725_377),
     ("Enlighten Anything fusion, published", lambda: GuidedIllumination("published").fuse, 387),
     ("Enlighten Anything, published", lambda: EnlightenAnything("published"), 645),
+    ("Wakeup-Darkness", WakeupDarkness, 924),
     ("HRNetV2-W48", HRNetV2, 65_888_219),
     ("RetinexNet DecomNet", retinexnet.DecomNet, 207_748),
     ("RetinexNet RelightNet", retinexnet.RelightNet, 347_457),
