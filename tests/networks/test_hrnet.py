@@ -37,6 +37,7 @@ def test_sizes(bank: HRNetV2, size: tuple[int, int], features: list[tuple[int, i
     assert all(p.grad is None for p in bank.parameters())
 
 
+@pytest.mark.slow
 def test_published_sizes() -> None:
     """400 x 600 gives 100 x 150, 50 x 75, 25 x 38 and 13 x 19 at 48 to 384 channels."""
     with torch.device("meta"):

@@ -28,8 +28,15 @@ def test_forward_and_backward(size: tuple[int, int], system: type[KinD]) -> None
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("system", [KinD, KinDPlus])
-@pytest.mark.parametrize("size", [(64, 64), pytest.param((100, 150), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("system", "size"),
+    [
+        (KinD, (64, 64)),
+        (KinD, (100, 150)),
+        (KinDPlus, (64, 64)),
+        pytest.param(KinDPlus, (100, 150), marks=pytest.mark.slow),
+    ],
+)
 def test_published_width_runs_forward_and_backward(size: tuple[int, int], system: type[KinD]) -> None:
     network = system()
     network(torch.rand(1, 3, *size)).enhanced.mean().backward()

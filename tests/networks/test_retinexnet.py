@@ -30,7 +30,7 @@ def test_forward_and_backward(size: tuple[int, int], decoder: Decoder) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("size", [(64, 64), pytest.param((100, 150), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [(64, 64), (100, 150)])
 def test_published_width_runs_forward_and_backward(size: tuple[int, int]) -> None:
     network = RetinexNet()
     out = network(torch.rand(1, 3, *size))

@@ -31,7 +31,7 @@ def test_forward_and_backward(size: tuple[int, int]) -> None:
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("size", [(64, 64), pytest.param((100, 150), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [(64, 64), (100, 150)])
 def test_default_width_runs_forward_and_backward(size: tuple[int, int]) -> None:
     network = SLLEN()
     network(torch.rand(1, 3, *size)).raw.mean().backward()
