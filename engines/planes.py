@@ -29,12 +29,14 @@ class Planes:
         height, width = self.y.shape
         chroma = ((height + 1) // 2, (width + 1) // 2)
         if self.u.shape != chroma or self.v.shape != chroma:
-            raise ValueError(f"4:2:0 planes of a {width}x{height} picture need chroma {chroma}, got {self.u.shape} and {self.v.shape}")
+            raise ValueError(
+                f"4:2:0 planes of a {width}x{height} picture need chroma {chroma}, got {self.u.shape} and {self.v.shape}"
+            )
 
     @property
     def width(self) -> int:
-        return self.y.shape[1]
+        return int(self.y.shape[1])
 
     @property
     def height(self) -> int:
-        return self.y.shape[0]
+        return int(self.y.shape[0])
