@@ -1,0 +1,115 @@
+"""How the enhanced video is encoded.
+
+Defaults: libx264, CRF 20, preset veryfast. Brightened night video is noisy, and noise is what an encoder spends bits
+on: docs/decisions/pyav.md has the figures behind the choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+from stream.errors import EncoderUnavailable
+from stream.media.colour import ColourTags
+
+_QUALITY_OPTION = {
+    "libx264": "crf",
+    "libx265": "crf",
+    "libsvtav1": "crf",
+    "libvpx-vp9": "crf",
+    "nvenc": "cq",
+    "qsv": "global_quality",
+}
+_FALLBACK_RATE = Fraction(25)
+_RATES = (Fraction(1), Fraction(1000))
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """``crf`` and ``preset`` go to encoders that know them; ``options`` go to the encoder as they are and win."""
+
+    codec: str = "libx264"
+    crf: float = 20.0
+    preset: str = "veryfast"
+    threads: int = 0
+    """0 = as many as the encoder likes."""
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_even_size(self) -> bool:
+        """H.264 and H.265 crop 4:2:0 pictures in steps of two: they cannot say that a side is odd."""
+        return self.codec in ("libx264", "libx265") or self.codec.startswith(("h264_", "hevc_"))
+
+    def codec_options(self) -> dict[str, str]:
+        """Options for the codec context, as FFmpeg spells them for this encoder."""
+        chosen: dict[str, str] = {}
+        quality = _QUALITY_OPTION.get(self.codec) or _QUALITY_OPTION.get(self.codec.rpartition("_")[2])
+        if quality is not None:
+            chosen[quality] = f"{self.crf:g}"
+        if self.codec in ("libx264", "libx265"):
+            chosen["preset"] = self.preset
+        if self.codec == "libx265":
+            chosen["x265-params"] = "log-level=error"
+        return {**chosen, **self.options}
+
+
+def check_encoder(settings: EncoderSettings) -> None:
+    """Opens the encoder once on a tiny picture, so that a wrong name or option is said before anything is decoded.
+
+    Raises EncoderUnavailable.
+    """
+    advice = "Check --codec, --preset, --crf and the -e options; stream-enhance doctor lists the encoders"
+    try:
+        context = av.CodecContext.create(settings.codec, "w")
+    except (av.codec.codec.UnknownCodecError, ValueError) as error:
+        raise EncoderUnavailable(f"this build has no encoder named {settings.codec!r}", do=advice) from error
+    if not isinstance(context, VideoCodecContext):
+        raise EncoderUnavailable(f"{settings.codec!r} does not encode video", do=advice)
+    formats = [known.name for known in context.codec.video_formats or []]
+    context.width, context.height = 320, 192
+    context.pix_fmt = "yuv420p" if not formats or "yuv420p" in formats else formats[0]
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.thread_count = 1
+    context.options.update(settings.codec_options())
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        given = " ".join(f"{key}={value}" for key, value in settings.codec_options().items())
+        raise EncoderUnavailable(f"the encoder {settings.codec} refuses its options ({given})", do=advice) from error
+    if context.options:
+        raise EncoderUnavailable(
+            f"{settings.codec} does not know the option {next(iter(context.options))!r}", do=advice
+        )
+
+
+def configure(
+    context: VideoCodecContext,
+    settings: EncoderSettings,
+    picture: av.VideoFrame,
+    time_base: Fraction,
+    average_rate: Fraction | None,
+    tags: ColourTags,
+    sample_aspect_ratio: Fraction | None,
+) -> None:
+    """Sets a video encoder up for pictures like ``picture``: same format, size, time base and colour tags.
+
+    ``average_rate`` (frames a second) steers rate control only; time stamps are never regularised.
+    """
+    context.width, context.height, context.pix_fmt = picture.width, picture.height, picture.format.name
+    context.time_base = time_base
+    rate = average_rate if average_rate and _RATES[0] <= average_rate <= _RATES[1] else _FALLBACK_RATE
+    context.framerate = rate
+    if sample_aspect_ratio:
+        context.sample_aspect_ratio = sample_aspect_ratio
+    context.color_range, context.colorspace = tags.range, tags.matrix
+    context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+    context.thread_count = settings.threads
+    context.flags |= Flags.frame_duration
+    options = settings.codec_options()
+    if tags.chroma_location is not None:
+        options.setdefault("chroma_sample_location", tags.chroma_location)
+    context.options.update(options)

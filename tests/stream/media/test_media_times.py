@@ -1,0 +1,31 @@
+"""Every frame once, in order, at exactly its own time, whatever the clip looks like."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_clips import pass_through, times, write_clip
+
+from stream.media.encoder import EncoderSettings
+
+B_FRAMES = {"bf": "2", "b_strategy": "0"}
+CLIPS: dict[str, dict[str, Any]] = {
+    "constant rate": {},
+    "b-frames": {"options": B_FRAMES},
+    "variable rate": {"pts": [0, 512, 1000, 1001, 3000, 9000, 9001, 20000, 21111, 30000], "options": B_FRAMES},
+    "start at 5.47 s": {"pts": [70001 + 512 * index for index in range(10)], "options": B_FRAMES},
+    "30000/1001": {"time_base": Fraction(1001, 30000), "rate": Fraction(30000, 1001)},
+    "1/90001 s units": {"time_base": Fraction(1, 90001), "pts": [7 * index * index for index in range(12)]},
+    "one frame": {"frames": 1},
+}
+
+
+@pytest.mark.parametrize("target", ["mp4", "mov"])
+@pytest.mark.parametrize("clip", CLIPS)
+def test_times_are_equal(tmp_path: Path, clip: str, target: str) -> None:
+    source = write_clip(tmp_path / "in.mp4", **CLIPS[clip])
+    pass_through(source, tmp_path / f"out.{target}", EncoderSettings(options={"bf": "2"}))
+    assert times(tmp_path / f"out.{target}") == times(source)
