@@ -1,0 +1,120 @@
+"""The small picture that networks look at: a strided box sample of the planes, and its way to RGB and back in float.
+
+Each thumbnail pixel is the mean of 4x4 samples spread evenly over the region it covers, so the cost hardly grows with
+the resolution and noise is averaged. Matrix equations: ITU-R BT.601-7, BT.709-6, BT.2020-2 (non-constant luminance).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.colour import Colour, Matrix
+from engines.curve.grid import Floats, thumbnail_shape
+from engines.planes import Bytes, Planes, interleaved, pitched
+
+_TAPS = 4
+_ROWS_IN = nb.types.Array(nb.uint8, 2, "C", readonly=True)
+_TAPS_IN = nb.types.Array(nb.int32, 2, "C", readonly=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thumbnail:
+    """Float32 planes [h, w]: ``y`` in 0..1, ``u`` and ``v`` in about -0.5..0.5; ``matrix`` is the picture's own."""
+
+    y: Floats
+    u: Floats
+    v: Floats
+    matrix: Matrix
+
+    def to_rgb(self) -> Floats:
+        """RGB [3, h, w] of the thumbnail; colours outside RGB fall outside 0..1, nothing is clipped."""
+        kr, kb = Colour(self.matrix).kr_kb
+        rgb = np.empty((3, *self.y.shape), dtype=np.float32)
+        rgb[0] = self.y + np.float32(2 * (1 - kr)) * self.v
+        rgb[2] = self.y + np.float32(2 * (1 - kb)) * self.u
+        rgb[1] = (self.y - np.float32(kr) * rgb[0] - np.float32(kb) * rgb[2]) * np.float32(1 / (1 - kr - kb))
+        return rgb
+
+    @staticmethod
+    def from_rgb(rgb: NDArray[np.floating], matrix: Matrix) -> Thumbnail:
+        """The thumbnail of an RGB picture [3, h, w] in 0..1; inverse of ``to_rgb``."""
+        kr, kb = Colour(matrix).kr_kb
+        red, green, blue = rgb.astype(np.float32, copy=False)
+        y = np.float32(kr) * red + np.float32(1 - kr - kb) * green + np.float32(kb) * blue
+        return Thumbnail(y, (blue - y) * np.float32(0.5 / (1 - kb)), (red - y) * np.float32(0.5 / (1 - kr)), matrix)
+
+
+def sample(planes: Planes) -> Thumbnail:
+    """The thumbnail of a picture of any size and layout; smaller pictures are enlarged by repetition."""
+    colour = planes.colour
+    height, width = thumbnail_shape(planes.width, planes.height)
+    both = interleaved(planes.u, planes.v)
+    u, v = (both, both) if both is not None else (_rows(planes.u), _rows(planes.v))
+    step = 1 if both is None else 2
+    chroma_height, chroma_width = planes.u.shape
+    down, across = _taps(chroma_height, height, 1, 0), _taps(chroma_width, width, step, 0)
+    across_v = _taps(chroma_width, width, step, step - 1)
+    small = np.empty((3, height, width), dtype=np.float32)
+    luma_scale, chroma_scale = 1 / colour.luma_range, 1 / colour.chroma_range
+    _box(
+        _rows(planes.y),
+        _taps(planes.height, height, 1, 0),
+        _taps(planes.width, width, 1, 0),
+        luma_scale,
+        -colour.luma_offset * luma_scale,
+        0.0,
+        small[0],
+    )
+    _box(u, down, across, chroma_scale, -colour.chroma_offset * chroma_scale, -1.0, small[1])
+    _box(v, down, across_v, chroma_scale, -colour.chroma_offset * chroma_scale, -1.0, small[2])
+    return Thumbnail(small[0], small[1], small[2], colour.matrix)
+
+
+def sample_rgb(rgb: Bytes, matrix: Matrix = "bt709") -> Thumbnail:
+    """The thumbnail of an RGB picture, uint8 [height, width, 3]."""
+    height, width = thumbnail_shape(rgb.shape[1], rgb.shape[0])
+    down, across = _taps(rgb.shape[0], height, 1, 0), _taps(rgb.shape[1], width, 1, 0)
+    small = np.empty((3, height, width), dtype=np.float32)
+    for channel in range(3):
+        _box(np.ascontiguousarray(rgb[..., channel]), down, across, 1 / 255, 0.0, 0.0, small[channel])
+    return Thumbnail.from_rgb(small, matrix)
+
+
+def _rows(plane: Bytes) -> Bytes:
+    rows = pitched(plane)
+    return np.ascontiguousarray(plane) if rows is None else rows
+
+
+@lru_cache(maxsize=64)
+def _taps(samples: int, pixels: int, step: int, first: int) -> NDArray[np.int32]:
+    """Which samples each thumbnail pixel averages along one axis: int32 [pixels, 4]."""
+    centres = (np.arange(pixels * _TAPS) + 0.5) * samples / (pixels * _TAPS)
+    taps = (np.minimum(centres.astype(np.int32), samples - 1) * step + first).astype(np.int32).reshape(pixels, _TAPS)
+    taps.setflags(write=False)
+    return taps
+
+
+@nb.njit(
+    nb.void(_ROWS_IN, _TAPS_IN, _TAPS_IN, nb.float32, nb.float32, nb.float32, nb.float32[:, ::1]),
+    cache=True,
+    nogil=True,
+    fastmath=True,
+)
+def _box(plane, down, across, scale, offset, lowest, out):  # type: ignore[no-untyped-def]
+    """Means of 4x4 samples, scaled, clipped to ``lowest``..1. Sums whole rows first, because that vectorises."""
+    columns = across[-1, -1] + 1
+    total = np.empty(columns, dtype=np.uint16)
+    scale = scale * np.float32(1 / 16)
+    for i in range(out.shape[0]):
+        r0, r1 = plane[down[i, 0], :columns], plane[down[i, 1], :columns]
+        r2, r3 = plane[down[i, 2], :columns], plane[down[i, 3], :columns]
+        for x in range(columns):
+            total[x] = np.uint16(r0[x]) + np.uint16(r1[x]) + np.uint16(r2[x]) + np.uint16(r3[x])
+        for j in range(out.shape[1]):
+            box = total[across[j, 0]] + total[across[j, 1]] + total[across[j, 2]] + total[across[j, 3]]
+            out[i, j] = min(max(np.float32(box) * scale + offset, lowest), np.float32(1))
