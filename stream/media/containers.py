@@ -12,6 +12,8 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream
 
+from stream.media.tags import stream_tags
+
 MUXERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -74,7 +76,7 @@ def refusal(stream: Stream, muxer: str) -> str | None:
 def add_copy(container: OutputContainer, stream: Stream) -> Stream:
     """Adds a stream that takes the packets of ``stream`` as they are, with its tags and disposition."""
     copy = container.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(stream.metadata)
+    copy.metadata.update(stream_tags(stream.metadata))
     copy.disposition = stream.disposition
     if stream.time_base is not None:
         copy.time_base = stream.time_base

@@ -15,10 +15,15 @@ _KNOWN_TO_QUICKTIME = {
 }
 
 
+def _common(key: str) -> str:
+    """Matroska shouts: ``COMMENT`` is ``comment`` elsewhere."""
+    return key.lower() if key.lower() in _KNOWN_TO_QUICKTIME or key.upper() == "HANDLER_NAME" else key
+
+
 def _still_true(metadata: dict[str, str]) -> dict[str, str]:
     """Without what describes the old file's bytes: brands, encoder, the statistics that mkvmerge writes."""
     return {
-        key: value
+        _common(key): value
         for key, value in metadata.items()
         if key.lower() not in _OF_THE_OLD_FILE
         and not key.upper().startswith(("_STATISTICS", "BPS", "NUMBER_OF_"))
@@ -26,9 +31,17 @@ def _still_true(metadata: dict[str, str]) -> dict[str, str]:
     }
 
 
+def stream_tags(metadata: dict[str, str]) -> dict[str, str]:
+    """Tags of one stream as every muxer understands them."""
+    kept = _still_true(metadata)
+    if "name" in kept:
+        kept.setdefault("title", kept.pop("name"))  # how QuickTime calls a track's title
+    return kept
+
+
 def copy_video_tags(source: VideoStream, target: VideoStream, info: VideoInfo) -> None:
     """Language, title, disposition and display matrix of the enhanced stream. Call before the header is written."""
-    target.metadata.update(_still_true(source.metadata))
+    target.metadata.update(stream_tags(source.metadata))
     target.disposition = source.disposition
     if info.display_matrix is not None:
         target.set_display_matrix(info.display_matrix)

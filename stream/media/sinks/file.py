@@ -46,7 +46,8 @@ class FileSink:
                 f"{target.suffix} stores times in coarser steps than the input's {source.video.time_base} s: "
                 "they are rounded, .mp4 or .mov keep them exactly"
             )
-        time_bases = [source.video.time_base, *(s.time_base for s in self._copied if s.time_base is not None)]
+        timed = [s for s in self._copied if s.type in ("audio", "video") and s.time_base is not None]
+        time_bases = [source.video.time_base, *(s.time_base for s in timed if s.time_base is not None)]
         self._partial = partial_name(target)
         self._container: OutputContainer = av.open(
             str(self._partial), "w", format=muxer, container_options=muxer_options(muxer, time_bases)

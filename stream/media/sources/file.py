@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.packet import Packet as AvPacket
-from av.stream import Stream
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.errors import HdrNotSupported, NothingDecodable, NoVideoStream, UnknownCodec
@@ -27,9 +27,17 @@ from stream.media.opening import open_container
 from stream.media.pictures import planes_of
 from stream.media.rotation import display_matrix
 from stream.media.source import VideoInfo
+from stream.media.sources.timing import Timing
 
 _GIVE_UP_AFTER = 200
 """Read errors in a row after which the rest of a file counts as lost."""
+
+
+def _end_of(stream: Stream) -> int | None:
+    """Where the stream says that it ends, in its own time base."""
+    if stream.duration is None:
+        return None
+    return (stream.start_time or 0) + stream.duration
 
 
 class FileSource:
@@ -46,12 +54,15 @@ class FileSource:
         self._container = open_container(path)
         try:
             self._stream = self._choose_video()
-            self.streams: list[Stream] = [s for s in self._container.streams if s.index != self._stream.index]
+            # The demuxer discards what it has used up itself, such as the text track that holds the chapters.
+            others = (s for s in self._container.streams if s.index != self._stream.index)
+            self.streams: list[Stream] = [s for s in others if s.discard != Discard.all]
+            exact = "mov" in self._container.format.name
+            self._ends = {s.index: end for s in self.streams if exact and (end := _end_of(s)) is not None}
             self._stream.thread_count = threads
             self._stream.thread_type = "AUTO"
             self._seq = 0
-            self._last_pts: int | None = None
-            self._demuxed = self._packets()
+            self._items = self._pump()
             self._waiting: deque[av.VideoFrame | Packet] = deque()
             self._captured_at = time.monotonic()
             first = self._decode_until_first()
@@ -66,6 +77,7 @@ class FileSource:
                 )
             self._converter = Converter(self._tags, first.width, first.height, full_range_rgb=self.is_still)
             self.video = self._describe(first)
+            self._timing = Timing(self.video.time_base, self.video.average_rate, _end_of(self._stream), self._note)
         except BaseException:
             self.close()
             raise
@@ -86,7 +98,7 @@ class FileSource:
         return self._container.format.name.endswith("_pipe") or self._container.format.name == "image2"
 
     def _choose_video(self) -> VideoStream:
-        pictures = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         if not pictures:
             raise NoVideoStream(f"{self.uri} holds no video stream", do="Give a file with moving pictures, or a photo")
         stream = max(pictures, key=lambda s: (s.codec_context is not None and s.width * s.height, -s.index))
@@ -126,14 +138,21 @@ class FileSource:
 
     def _pump(self) -> Iterator[av.VideoFrame | Packet]:
         """Pictures as decoded, and packets to copy."""
-        for packet in self._demuxed:
-            if packet.stream_index == self._stream.index:
+        for packet in self._packets():
+            if packet.stream.index == self._stream.index:
                 yield from self._decode(packet)
             elif packet.size:
+                self._clip(packet)
                 yield Packet(packet, packet.stream)
 
+    def _clip(self, packet: AvPacket[Stream]) -> None:
+        """Ends the last packet of a trimmed stream where the edit list ends it: padding is not played."""
+        end = self._ends.get(packet.stream.index)
+        if end is not None and packet.pts is not None and packet.duration and packet.pts < end:
+            packet.duration = min(packet.duration, end - packet.pts)
+
     def _decode_until_first(self) -> av.VideoFrame:
-        for item in self._pump():
+        for item in self._items:
             self._waiting.append(item)
             if isinstance(item, av.VideoFrame):
                 return item
@@ -181,11 +200,12 @@ class FileSource:
     def __iter__(self) -> Iterator[Frame | Packet]:
         while self._waiting:
             yield from self._prepare(self._waiting.popleft())
-        for item in self._pump():
+        for item in self._items:
             yield from self._prepare(item)
         if self._deinterlacer is not None and not self._stopped:
             for picture in self._deinterlacer.drain():
-                yield self._frame(picture)
+                yield from self._timing.follow(self._frame(picture))
+        yield from self._timing.finish()
         if self.damaged:
             self._note(f"{self.damaged} damaged pictures")
 
@@ -193,29 +213,15 @@ class FileSource:
         if isinstance(item, Packet):
             yield item
             return
-        self._stamp(item)
+        self._timing.stamp(item)
         if item.interlaced_frame and self._deinterlacer is None:
             self._deinterlacer = Deinterlacer(item)
             self._note("interlaced video: deinterlaced with bwdif, one picture for each frame")
         if self._deinterlacer is None:
-            yield self._frame(item)
+            yield from self._timing.follow(self._frame(item))
         else:
             for picture in self._deinterlacer.feed(item):
-                yield self._frame(picture)
-
-    def _stamp(self, picture: av.VideoFrame) -> None:
-        """Makes sure of a time stamp after the last one; files that leave them out or repeat them do exist."""
-        picture.time_base = self.video.time_base
-        step = picture.duration or round(1 / ((self.video.average_rate or 25) * self.video.time_base)) or 1
-        if picture.pts is None:
-            picture.pts = (
-                picture.dts if picture.dts is not None else 0 if self._last_pts is None else self._last_pts + step
-            )
-            self._note("some pictures have no time stamp: theirs follow from their neighbours")
-        if self._last_pts is not None and picture.pts <= self._last_pts:
-            picture.pts = self._last_pts + 1
-            self._note("some time stamps repeat or go backwards: moved on by the smallest step")
-        self._last_pts = picture.pts
+                yield from self._timing.follow(self._frame(picture))
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
         if self._converter.wants(picture):

@@ -20,6 +20,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "30000/1001": {"time_base": Fraction(1001, 30000), "rate": Fraction(30000, 1001)},
     "1/90001 s units": {"time_base": Fraction(1, 90001), "pts": [7 * index * index for index in range(12)]},
     "one frame": {"frames": 1},
+    "fewer frames than decoder threads": {"frames": 3},
 }
 
 
