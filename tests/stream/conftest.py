@@ -1,0 +1,1 @@
+"""Its folder becomes importable for the tests below it, so that they share ``stream_fakes`` and ``night_clips``."""
