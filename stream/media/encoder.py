@@ -6,6 +6,7 @@ on: docs/decisions/pyav.md has the figures behind the choice.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from stream.errors import EncoderUnavailable
 from stream.media.colour import ColourTags
+from stream.media.probe import is_hardware, probe_encoder
 
 _QUALITY_OPTION = {
     "libx264": "crf",
@@ -24,6 +26,7 @@ _QUALITY_OPTION = {
     "nvenc": "cq",
     "qsv": "global_quality",
 }
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _FALLBACK_RATE = Fraction(25)
 _RATES = (Fraction(1), Fraction(1000))
 
@@ -63,27 +66,47 @@ def check_encoder(settings: EncoderSettings) -> None:
     Raises EncoderUnavailable.
     """
     advice = "Check --codec, --preset, --crf and the -e options; stream-enhance doctor lists the encoders"
+    if settings.codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # it prints to the terminal by itself; 1 = errors only
     try:
         context = av.CodecContext.create(settings.codec, "w")
     except (av.codec.codec.UnknownCodecError, ValueError) as error:
         raise EncoderUnavailable(f"this build has no encoder named {settings.codec!r}", do=advice) from error
     if not isinstance(context, VideoCodecContext):
         raise EncoderUnavailable(f"{settings.codec!r} does not encode video", do=advice)
-    formats = [known.name for known in context.codec.video_formats or []]
+    if is_hardware(settings.codec):
+        found = probe_encoder(settings.codec)
+        if not found.available:
+            raise EncoderUnavailable(
+                f"the encoder {settings.codec} does not work on this machine: {found.reason}", do="Use --codec libx264"
+            )
     context.width, context.height = 320, 192
-    context.pix_fmt = "yuv420p" if not formats or "yuv420p" in formats else formats[0]
+    context.pix_fmt = accepted_format(settings.codec, "yuv420p")
     context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
     context.thread_count = 1
-    context.options.update(settings.codec_options())
+    options = settings.codec_options()
+    if settings.codec in ("libx264", "libx265") and options["preset"] not in _PRESETS:
+        raise EncoderUnavailable(
+            f"{settings.codec} has no preset {options['preset']!r}", do=f"Use one of {', '.join(_PRESETS)}"
+        )
+    context.options.update(options)
     try:
         context.open()
     except (av.FFmpegError, ValueError) as error:
-        given = " ".join(f"{key}={value}" for key, value in settings.codec_options().items())
+        given = " ".join(f"{key}={value}" for key, value in options.items())
         raise EncoderUnavailable(f"the encoder {settings.codec} refuses its options ({given})", do=advice) from error
     if context.options:
         raise EncoderUnavailable(
             f"{settings.codec} does not know the option {next(iter(context.options))!r}", do=advice
         )
+
+
+def accepted_format(codec: str, pixel_format: str) -> str:
+    """``pixel_format`` if the encoder takes it, else the nearest that it takes."""
+    formats = [known.name for known in av.Codec(codec, "w").video_formats or []]
+    if not formats or pixel_format in formats:
+        return pixel_format
+    return next((name for name in ("yuv420p", "nv12", "yuv420p10le") if name in formats), formats[0])
 
 
 def configure(

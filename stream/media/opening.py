@@ -9,6 +9,16 @@ from av.container import InputContainer
 
 from stream.errors import InputNotFound, InputUnreadable, NotAVideo
 
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def _options(path: Path) -> dict[str, str]:
+    """A playlist or edit script must not make us open addresses; a photo's name is not a pattern of many."""
+    options = {"protocol_whitelist": "file,crypto,data"}
+    if path.suffix.lower() in PHOTO_SUFFIXES:
+        options["pattern_type"] = "none"
+    return options
+
 
 def open_container(path: Path) -> InputContainer:
     """An open container. Raises InputNotFound, InputUnreadable or NotAVideo."""
@@ -21,7 +31,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise NotAVideo(f"{path} is empty", do="Give a video file or a photo")
-        return av.open(str(path), "r", metadata_errors="replace")
+        return av.open(str(path), "r", metadata_errors="replace", container_options=_options(path))
     except (av.error.PermissionError, PermissionError) as error:
         raise InputUnreadable(
             f"{path} may not be read", do="Change its permissions, or run as a user who may read it"

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from stream.errors import InputNotFound, UnsupportedUri
 from stream.media.containers import MUXERS
+from stream.media.opening import PHOTO_SUFFIXES
 from stream.media.sinks.partial import MARK
 
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEO_SUFFIXES = (
     *MUXERS, ".avi", ".webm", ".flv", ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".mxf", ".ogv", ".mjpeg", ".mjpg",
 )  # fmt: skip

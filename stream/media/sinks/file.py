@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from pathlib import Path
 
 import av
@@ -15,12 +14,17 @@ from av.video.stream import VideoStream
 from stream.errors import DiskFull, EncoderUnavailable, OutputNotWritable, StreamError, UnsupportedContainer
 from stream.media.colour import tags_of
 from stream.media.containers import add_copy, muxer_for, muxer_options, refusal, represents
-from stream.media.encoder import EncoderSettings, check_encoder, configure
+from stream.media.convert import Repacker
+from stream.media.encoder import EncoderSettings, accepted_format, check_encoder, configure
 from stream.media.frame import Frame, Packet
 from stream.media.pictures import padded_to_even
-from stream.media.sinks.partial import check_target, partial_name
+from stream.media.sinks.partial import PartialFile, check_target, is_no_space
 from stream.media.sources.file import FileSource
 from stream.media.tags import copy_container_tags, copy_video_tags
+
+_RESERVE = 4 << 20
+_RESERVE_PER_FRAME = 64
+"""Bytes of index that a frame and its sound take in an mp4, generously."""
 
 
 class FileSink:
@@ -46,16 +50,17 @@ class FileSink:
                 f"{target.suffix} stores times in coarser steps than the input's {source.video.time_base} s: "
                 "they are rounded, .mp4 or .mov keep them exactly"
             )
-        timed = [s for s in self._copied if s.type in ("audio", "video") and s.time_base is not None]
-        time_bases = [source.video.time_base, *(s.time_base for s in timed if s.time_base is not None)]
-        self._partial = partial_name(target)
+        timed = [s.time_base for s in self._copied if s.type in ("audio", "video") and s.time_base is not None]
+        self._file = PartialFile(target, _RESERVE + _RESERVE_PER_FRAME * (source.video.frames or 0))
         self._container: OutputContainer = av.open(
-            str(self._partial), "w", format=muxer, container_options=muxer_options(muxer, time_bases)
+            self._file, "w", format=muxer, container_options=muxer_options(muxer, [source.video.time_base, *timed])
         )
         self._video: VideoStream | None = None
+        self._repacker: Repacker | None = None
         self._outputs: dict[int, Stream] = {}
         self._early: list[Packet] = []
         self._lost_packets = 0
+        self._finished = False
 
     def _can_copy(self, stream: Stream) -> bool:
         reason = refusal(stream, self._muxer)
@@ -70,68 +75,72 @@ class FileSink:
     def _lay_out(self, frame: Frame, picture: av.VideoFrame) -> VideoStream:
         """Adds all streams in the source's order and configures the encoder for pictures like this one."""
         source, info = self._source, self._source.video
-        main = source.stream.index
         laid_out: VideoStream | None = None
         for stream in sorted([source.stream, *self._copied], key=lambda s: s.index):
-            if stream.index != main:
+            if stream.index != source.stream.index:
                 self._outputs[stream.index] = add_copy(self._container, stream)
                 continue
             video = self._container.add_stream(self._settings.codec, rate=25)
             assert isinstance(video, VideoStream)
             tags = tags_of(picture, info.colour_tags.chroma_location)
-            configure(
-                video.codec_context,
-                self._settings,
-                picture,
-                frame.time_base,
-                info.average_rate,
-                tags,
-                info.sample_aspect_ratio,
-            )
+            rate, shape = info.average_rate, info.sample_aspect_ratio
+            configure(video.codec_context, self._settings, picture, frame.time_base, rate, tags, shape)
             video.time_base = frame.time_base
             copy_video_tags(source.stream, video, info)
             laid_out = video
         copy_container_tags(source.container, self._container, self._muxer)
+        self._container.start_encoding()
         assert laid_out is not None
         return laid_out
 
     def write(self, frame: Frame) -> None:
-        """Encodes one frame at its own time stamp. Raises DiskFull or OutputNotWritable."""
+        """Encodes one frame at its own time stamp. Raises DiskFull, OutputNotWritable or EncoderUnavailable."""
         picture = frame.picture
         if self._settings.needs_even_size:
             picture = padded_to_even(picture)
-        if self._video is None:
-            if picture is not frame.picture:
-                self.notes.append(
-                    f"{self._settings.codec} cannot hold the odd size {frame.picture.width}x{frame.picture.height}: "
-                    f"the last column or row is repeated, {picture.width}x{picture.height} is written"
-                )
-            try:
-                self._video = self._lay_out(frame, picture)
-                self._container.start_encoding()
-            except (av.FFmpegError, ValueError) as error:
-                raise self._explain(error) from error
-            for packet in self._early:
-                self.write_packet(packet)
-            self._early.clear()
-        picture.pts, picture.time_base, picture.duration = frame.pts, frame.time_base, frame.duration
-        picture.pict_type = 0  # the encoder chooses key frames, not the input's
-        self._mux_video(picture)
-        self.frames += 1
-
-    def _mux_video(self, picture: av.VideoFrame | None) -> None:
-        assert self._video is not None
         try:
-            for packet in self._video.encode(picture):
-                self._container.mux(packet)
-        except (av.FFmpegError, OSError) as error:
+            if self._repacker is None:
+                wanted = accepted_format(self._settings.codec, picture.format.name)
+                self._repacker = Repacker(wanted, frame.planes.colour)
+            picture = self._repacker.repack(picture)
+            if self._video is None:
+                self._start(frame, picture)
+            picture.pts, picture.time_base, picture.duration = frame.pts, frame.time_base, frame.duration
+            picture.pict_type = 0  # the encoder chooses key frames, not the input's
+            self._encode(picture)
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise self._explain(error) from error
+        self.frames += 1
+        self._stop_if_full()
+
+    def _start(self, frame: Frame, picture: av.VideoFrame) -> None:
+        if picture.height != frame.picture.height or picture.width != frame.picture.width:
+            self.notes.append(
+                f"{self._settings.codec} cannot hold the odd size {frame.picture.width}x{frame.picture.height}: "
+                f"the last column or row is repeated, {picture.width}x{picture.height} is written"
+            )
+        self._video = self._lay_out(frame, picture)
+        early, self._early = self._early, []
+        for packet in early:
+            self._copy(packet)
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        assert self._video is not None
+        for packet in self._video.encode(picture):
+            self._container.mux(packet)
 
     def write_packet(self, packet: Packet) -> None:
         """Copies one packet, bytes and times unchanged; streams that were left out are ignored."""
         if self._video is None:
             self._early.append(packet)
             return
+        try:
+            self._copy(packet)
+        except (av.FFmpegError, OSError) as error:
+            raise self._explain(error) from error
+        self._stop_if_full()
+
+    def _copy(self, packet: Packet) -> None:
         output = self._outputs.get(packet.stream.index)
         if output is None:
             return
@@ -141,21 +150,43 @@ class FileSink:
         data.stream = output
         try:
             self._container.mux(data)
+        except av.error.ArgumentError:  # the muxer refuses time stamps that do not increase
+            self._lost_packets += 1
+
+    def _stop_if_full(self) -> None:
+        """On a full disk: finishes the file within the reserve, without what the encoder still holds."""
+        if not self._file.full:
+            return
+        self._finished = True
+        try:
+            self._container.close()
+            self._file.commit()
         except (av.FFmpegError, OSError) as error:
-            if getattr(error, "errno", None) in (errno.EINVAL, None):
-                self._lost_packets += 1
-                return
-            raise self._explain(error) from error
+            self._file.discard()
+            raise DiskFull(
+                f"the disk is full: {self._target.parent}",
+                kept="Nothing could be kept",
+                do="Free some space and run again",
+            ) from error
+        raise DiskFull(
+            f"the disk is full: {self._target.parent}",
+            kept=f"{self._target.name} holds the first part, about {self.frames} frames, and is playable",
+            do="Free some space and run again with --overwrite",
+        )
 
     def close(self) -> None:
         """Drains the encoder, writes the index and renames the file into place; without any frame nothing is left."""
+        if self._finished:
+            return
         if self._video is None:
             self.abort()
             return
         try:
-            self._mux_video(None)
+            self._encode(None)
+            self._stop_if_full()
             self._container.close()
-            os.replace(self._partial, self._target)
+            self._file.commit()
+            self._finished = True
         except (av.FFmpegError, OSError) as error:
             raise self._explain(error) from error
         if self._lost_packets:
@@ -164,23 +195,28 @@ class FileSink:
             )
 
     def abort(self) -> None:
-        """Closes and removes the temporary file."""
+        """Closes and removes the temporary file; does nothing after ``close``."""
+        if self._finished:
+            return
+        self._finished = True
         with contextlib.suppress(av.FFmpegError, OSError):
             self._container.close()
-        self._partial.unlink(missing_ok=True)
+        self._file.discard()
 
     def _explain(self, error: Exception) -> StreamError:
+        """The typed error for a failure; the temporary file is gone after it."""
+        self.abort()
         if isinstance(error, StreamError):
             return error
-        code = getattr(error, "errno", None)
-        if code in (errno.ENOSPC, errno.EDQUOT):
-            return DiskFull(
-                f"the disk is full: {self._target.parent}",
-                kept="The unfinished file was removed",
-                do="Free some space and run again",
+        gone = "The unfinished file was removed"
+        if is_no_space(error):
+            return DiskFull(f"the disk is full: {self._target.parent}", kept=gone, do="Free some space and run again")
+        if isinstance(error, OSError) and error.errno in (errno.EIO, errno.EROFS, errno.EFBIG, errno.ESTALE):
+            return OutputNotWritable(
+                f"writing {self._target} failed: {error.strerror}", kept=gone, do="Check the disk and the file system"
             )
-        if code in (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
-            return OutputNotWritable(f"writing {self._target} failed: {error}", do="Check the disk")
         return EncoderUnavailable(
-            f"encoding {self._target.name} with {self._settings.codec} failed: {error}", do="Try --codec libx264"
+            f"encoding {self._target.name} with {self._settings.codec} failed: {error}",
+            kept=gone,
+            do="Try --codec libx264",
         )

@@ -29,8 +29,15 @@ from stream.media.rotation import display_matrix
 from stream.media.source import VideoInfo
 from stream.media.sources.timing import Timing
 
+_END_TOLERANCE = 0.3
+"""Seconds by which a header may promise more than comes, before the file counts as truncated."""
 _GIVE_UP_AFTER = 200
 """Read errors in a row after which the rest of a file counts as lost."""
+
+
+def _declares_duration(container: InputContainer) -> bool:
+    """True for containers that write their duration down; that of the others is guessed from what is there."""
+    return any(name in container.format.name for name in ("mov", "matroska", "avi", "flv", "asf", "mxf"))
 
 
 def _end_of(stream: Stream) -> int | None:
@@ -62,6 +69,7 @@ class FileSource:
             self._stream.thread_count = threads
             self._stream.thread_type = "AUTO"
             self._seq = 0
+            self._reached = 0.0
             self._items = self._pump()
             self._waiting: deque[av.VideoFrame | Packet] = deque()
             self._captured_at = time.monotonic()
@@ -75,7 +83,9 @@ class FileSource:
                     kept="Nothing was written",
                     do="Tone-map it to BT.709 first, for instance with ffmpeg's zscale and tonemap filters",
                 )
-            self._converter = Converter(self._tags, first.width, first.height, full_range_rgb=self.is_still)
+            self._converter = Converter(
+                self._tags, first.width, first.height, jfif=self.is_still or self._stream.codec_context.name == "mjpeg"
+            )
             self.video = self._describe(first)
             self._timing = Timing(self.video.time_base, self.video.average_rate, _end_of(self._stream), self._note)
         except BaseException:
@@ -143,7 +153,12 @@ class FileSource:
                 yield from self._decode(packet)
             elif packet.size:
                 self._clip(packet)
+                if packet.pts is not None:
+                    self._reach(packet.pts + (packet.duration or 0), packet.time_base)
                 yield Packet(packet, packet.stream)
+
+    def _reach(self, end: int, time_base: Fraction) -> None:
+        self._reached = max(self._reached, float(end * time_base))
 
     def _clip(self, packet: AvPacket[Stream]) -> None:
         """Ends the last packet of a trimmed stream where the edit list ends it: padding is not played."""
@@ -207,7 +222,20 @@ class FileSource:
                 yield from self._timing.follow(self._frame(picture))
         yield from self._timing.finish()
         if self.damaged:
-            self._note(f"{self.damaged} damaged pictures")
+            pictures = "picture" if self.damaged == 1 else "pictures"
+            self._note(f"{self.damaged} damaged or lost {pictures}, the others are complete")
+        self._note_if_truncated()
+
+    def _note_if_truncated(self) -> None:
+        """Says so when the file ends before its own header says that it does."""
+        container = self._container
+        if self._stopped or self.is_still or container.duration is None or not _declares_duration(container):
+            return
+        end = ((container.start_time or 0) + container.duration) / av.time_base
+        if self._reached < end - _END_TOLERANCE:
+            self._note(f"the file ends after {self._reached:.1f} s of {end:.1f} s: it is truncated or damaged")
+        elif "avi" in container.format.name and self._seq + self.damaged < self._stream.frames:
+            self._note(f"{self._seq} of {self._stream.frames} pictures are there: the file is truncated or damaged")
 
     def _prepare(self, item: av.VideoFrame | Packet) -> Iterator[Frame | Packet]:
         if isinstance(item, Packet):
@@ -229,6 +257,7 @@ class FileSource:
                 self._note("the picture size changes on the way: scaled to the first one")
             picture = self._converter.convert(picture)
         assert picture.pts is not None
+        self._reach(picture.pts + (picture.duration or 0), self.video.time_base)
         frame = Frame(
             picture=picture,
             planes=planes_of(picture, self.colour),
