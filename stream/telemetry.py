@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -98,7 +98,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
-        self.damaged = 0
+        self._damaged: Callable[[], int] = int
         self._lock = threading.Lock()
         self._stages: dict[str, StageMeter] = {}
         self._frames_in = 0
@@ -124,6 +124,10 @@ class Telemetry:
             self._frames_out += 1
             if self._first_out is None:
                 self._first_out = time.perf_counter()
+
+    def watch_damage(self, damaged: Callable[[], int]) -> None:
+        """``damaged`` tells how many pictures were lost or decoded with errors so far."""
+        self._damaged = damaged
 
     def drop(self, cause: str, frames: int = 1) -> None:
         """``frames`` were given up because of ``cause``."""
@@ -154,7 +158,7 @@ class Telemetry:
                 frames_in=self._frames_in,
                 frames_out=self._frames_out,
                 dropped=dict(self.dropped),
-                damaged=self.damaged,
+                damaged=self._damaged(),
                 fps=self._frames_out / elapsed if elapsed > 0 else 0.0,
                 elapsed_s=elapsed,
                 cpu_s=time.process_time() - self._cpu_before,

@@ -18,27 +18,31 @@ from stream.telemetry import Telemetry
 from stream.vision.scene import Change, CutDetector, Luma, halved, preview
 from stream.vision.smoothing import GridSmoother
 
+Predict = Callable[[Thumbnail], CurveGrid]
+"""A trained network: the grid that it wants for a thumbnail."""
+
 
 class Enhancer:
     """Call it with the frames of one video, in order. A frame that needs no change is handed back as it came."""
 
     def __init__(
         self,
-        predict: Callable[[Thumbnail], CurveGrid],
+        predict: Predict | None,
         *,
         strength: float = 1.0,
         network_every: int = 1,
-        threads: int = DEFAULT_THREADS,
+        threads: int | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         """``predict`` is the trained network; it runs on every ``network_every``-th frame and at every cut.
 
-        ``strength`` 0..1 blends between the input and the full enhancement; 0 leaves every frame untouched.
+        ``strength`` 0..1 blends between the input and the full enhancement; 0, or no network, leaves frames untouched.
+        ``threads`` for the pass over the planes; None = as many as pay off.
         """
         self._predict = predict
         self._strength = strength
         self._network_every = network_every
-        self._threads = threads
+        self._threads = threads or DEFAULT_THREADS
         self._telemetry = telemetry or Telemetry()
         self._cuts = CutDetector()
         self._smoother = GridSmoother()
@@ -56,14 +60,14 @@ class Enhancer:
 
         Raises ``EngineError`` if the network fails otherwise than by a value that is not finite before it ever worked.
         """
-        if self._strength == 0.0:
+        if self._predict is None or self._strength == 0.0:
             return frame
         with self._telemetry.stage("thumbnail").measure():
             thumbnail = sample(frame.planes)
         with self._telemetry.stage("scene").measure():
             luma = halved(thumbnail.y)
             change = self._observe(luma)
-        self._wish(thumbnail, change)
+        self._wish(self._predict, thumbnail, change)
         grid = self._smooth(thumbnail, luma, change, frame.time)
         return self._apply(frame, grid.blend(self._strength))
 
@@ -77,7 +81,7 @@ class Enhancer:
             self._smoother.grid = self._before_cut
         return change
 
-    def _wish(self, thumbnail: Thumbnail, change: Change) -> None:
+    def _wish(self, predict: Predict, thumbnail: Thumbnail, change: Change) -> None:
         """What the network wants done, on frames where it is its turn; its failures leave the last wish standing."""
         self._age += 1
         if self._wanted is not None and change is Change.NONE and self._age < self._network_every:
@@ -85,7 +89,7 @@ class Enhancer:
         self._age = 0
         try:
             with self._telemetry.stage("network").measure():
-                self._wanted = self._predict(thumbnail)
+                self._wanted = predict(thumbnail)
             self.network_runs += 1
         except NotFiniteError:
             self.network_failures += 1
