@@ -19,6 +19,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.errors import HdrNotSupported, NothingDecodable, NoVideoStream, UnknownCodec
+from stream.media.chroma_location import chroma_location
 from stream.media.colour import TRANSFER_PQ, colour_of, tags_of
 from stream.media.convert import Converter, describe
 from stream.media.deinterlace import Deinterlacer
@@ -75,7 +76,7 @@ class FileSource:
             self._captured_at = time.monotonic()
             first = self._decode_until_first()
             self._deinterlacer: Deinterlacer | None = None
-            self._tags = tags_of(first)
+            self._tags = tags_of(first, chroma_location(self._stream))
             if self._tags.is_hdr:
                 transfer = "PQ" if self._tags.transfer == TRANSFER_PQ else "HLG"
                 raise HdrNotSupported(
@@ -278,6 +279,12 @@ class FileSource:
     def stop(self) -> None:
         """Ends the iteration after the packet in hand."""
         self._stopped = True
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Frees the file. Sinks made from this source must be closed before."""
