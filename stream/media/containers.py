@@ -25,6 +25,8 @@ MUXERS = {
 }
 _QUICKTIME = ("mp4", "mov")
 _MAX_TIMESCALE = 2**31 - 1
+_INTERLEAVE_MICROSECONDS = 2_000_000
+"""How long packets wait for those of a sparse stream, such as subtitles, before they are written anyway."""
 _MILLISECOND = Fraction(1, 1000)
 
 
@@ -39,7 +41,7 @@ def muxer_options(muxer: str, time_bases: Iterable[Fraction]) -> dict[str, str]:
     The QuickTime family writes start offsets in the movie's own time scale, 1/1000 s by default: a common multiple of
     all tracks' scales represents them exactly.
     """
-    options = {"avoid_negative_ts": "disabled"}
+    options = {"avoid_negative_ts": "disabled", "max_interleave_delta": str(_INTERLEAVE_MICROSECONDS)}
     if muxer in _QUICKTIME:
         scale = math.lcm(*(_track_timescale(time_base.denominator) for time_base in time_bases))
         if scale <= _MAX_TIMESCALE:

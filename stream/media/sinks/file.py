@@ -22,7 +22,8 @@ from stream.media.sinks.partial import PartialFile, check_target, is_no_space
 from stream.media.sources.file import FileSource
 from stream.media.tags import copy_container_tags, copy_video_tags
 
-_RESERVE = 4 << 20
+_RESERVE = 16 << 20
+"""Bytes for what muxer and encoder still hold when a disk runs full: some seconds of video."""
 _RESERVE_PER_FRAME = 64
 """Bytes of index that a frame and its sound take in an mp4, generously."""
 
@@ -35,6 +36,7 @@ class FileSink:
         self.uri = str(target)
         self.notes: list[str] = []
         self.frames = 0
+        check_target(target, Path(source.uri), overwrite=overwrite)
         muxer = muxer_for(target)
         if muxer is None:
             raise UnsupportedContainer(
@@ -42,7 +44,6 @@ class FileSink:
                 do="Use .mp4, .mov or .mkv",
             )
         check_encoder(settings)
-        check_target(target, Path(source.uri), overwrite=overwrite)
         self._muxer, self._target, self._source, self._settings = muxer, target, source, settings
         self._copied = [stream for stream in source.streams if self._can_copy(stream)]
         if not represents(muxer, source.video.time_base):

@@ -14,6 +14,8 @@ from pathlib import Path
 from stream.errors import DiskFull, OutputExists, OutputIsInput, OutputNotWritable
 
 MARK = ".partial-"
+_LEAST = 1 << 16
+"""Bytes without which it is not worth beginning."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -28,7 +30,7 @@ def partial_name(target: Path) -> Path:
 
 
 def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
-    """Raises OutputIsInput, OutputExists or OutputNotWritable before any work is done; makes the missing folder."""
+    """Raises OutputIsInput, OutputExists or OutputNotWritable before any work is done."""
     if target.is_dir():
         raise OutputNotWritable(f"{target} is a folder", do="Name a file in it")
     if source is not None and target.exists() and source.exists() and os.path.samefile(target, source):
@@ -39,10 +41,6 @@ def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
         raise OutputExists(
             f"{target} exists already", kept="It was not touched", do="Add --overwrite, or give another name with -o"
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_writable(target, error) from error
 
 
 def not_writable(target: Path, error: OSError) -> OutputNotWritable:
@@ -55,15 +53,19 @@ def not_writable(target: Path, error: OSError) -> OutputNotWritable:
 
 
 class PartialFile:
-    """A seekable binary file for a muxer; ``commit`` renames it onto the target, ``discard`` removes it."""
+    """A seekable binary file for a muxer; ``commit`` renames it onto the target, ``discard`` removes it.
+
+    A missing folder is made.
+    """
 
     def __init__(self, target: Path, reserve: int) -> None:
-        """``reserve``: bytes to set aside. Raises OutputNotWritable, or DiskFull if not even these are free."""
+        """``reserve``: bytes to set aside, fewer if the disk is that full. Raises OutputNotWritable or DiskFull."""
         self._target, self._path = target, partial_name(target)
         self.full = False
         """The disk is full: only the reserve is left, finish now."""
         self._reserve: int | None = None
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise not_writable(target, error) from error
@@ -81,12 +83,17 @@ class PartialFile:
         path = self._path.with_suffix(".reserve")
         self._reserve = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         path.unlink()  # the space lives as long as the open file, and a killed program leaves nothing behind
-        try:
-            os.posix_fallocate(self._reserve, 0, size)
-        except OSError as error:
-            if is_no_space(error):
-                raise
-            self._release()  # a file system that cannot set space aside
+        while True:
+            try:
+                os.posix_fallocate(self._reserve, 0, size)
+                return
+            except OSError as error:
+                if not is_no_space(error):
+                    self._release()  # a file system that cannot set space aside
+                    return
+                if size < _LEAST:
+                    raise
+                size //= 2
 
     def _release(self) -> None:
         if self._reserve is not None:
