@@ -21,7 +21,16 @@ _HOMES = {
     "open_engine": "engines.onnx_runtime",
 }
 
-__all__ = ["CurveGrid", "enhance_picture", "load_bundle", "open_engine"]
+__all__ = ["CurveGrid", "enhance_picture", "load_bundle", "open_engine", "warm"]
+
+
+def warm() -> None:
+    """Compiles (the first time on a machine) or loads what every frame needs, so that the first frame does not wait.
+
+    Call it where a program is installed, and early in a thread of its own where a program starts.
+    """
+    for module in ("engines.thumbnail", "engines.curve.cpu"):
+        import_module(module).warm()
 
 
 def __getattr__(name: str) -> Any:

@@ -52,42 +52,38 @@ class Thumbnail:
 def sample(planes: Planes) -> Thumbnail:
     """The thumbnail of a picture of any size and layout; smaller pictures are enlarged by repetition."""
     colour = planes.colour
-    height, width = thumbnail_shape(planes.width, planes.height)
     both = interleaved(planes.u, planes.v)
-    u, v = (both, both) if both is not None else (_rows(planes.u), _rows(planes.v))
-    step = 1 if both is None else 2
-    chroma_height, chroma_width = planes.u.shape
-    down, across = _taps(chroma_height, height, 1, 0), _taps(chroma_width, width, step, 0)
-    across_v = _taps(chroma_width, width, step, step - 1)
-    small = np.empty((3, height, width), dtype=np.float32)
-    luma_scale, chroma_scale = 1 / colour.luma_range, 1 / colour.chroma_range
-    _box(
-        _rows(planes.y),
-        _taps(planes.height, height, 1, 0),
-        _taps(planes.width, width, 1, 0),
-        luma_scale,
-        -colour.luma_offset * luma_scale,
-        0.0,
-        small[0],
-    )
-    _box(u, down, across, chroma_scale, -colour.chroma_offset * chroma_scale, -1.0, small[1])
-    _box(v, down, across_v, chroma_scale, -colour.chroma_offset * chroma_scale, -1.0, small[2])
+    u, v, step = (planes.u, planes.v, 1) if both is None else (both, both, 2)
+    small = np.empty((3, *thumbnail_shape(planes.width, planes.height)), dtype=np.float32)
+    _sample_plane(planes.y, planes.y.shape, 1, 0, (colour.luma_offset, colour.luma_range, 0), small[0])
+    chroma = (colour.chroma_offset, colour.chroma_range, -1)
+    _sample_plane(u, planes.u.shape, step, 0, chroma, small[1])
+    _sample_plane(v, planes.v.shape, step, step - 1, chroma, small[2])
     return Thumbnail(small[0], small[1], small[2], colour.matrix)
 
 
 def sample_rgb(rgb: Bytes, matrix: Matrix = "bt709") -> Thumbnail:
     """The thumbnail of an RGB picture, uint8 [height, width, 3]."""
-    height, width = thumbnail_shape(rgb.shape[1], rgb.shape[0])
-    down, across = _taps(rgb.shape[0], height, 1, 0), _taps(rgb.shape[1], width, 1, 0)
-    small = np.empty((3, height, width), dtype=np.float32)
+    small = np.empty((3, *thumbnail_shape(rgb.shape[1], rgb.shape[0])), dtype=np.float32)
     for channel in range(3):
-        _box(np.ascontiguousarray(rgb[..., channel]), down, across, 1 / 255, 0.0, 0.0, small[channel])
+        _sample_plane(rgb[..., channel], rgb.shape[:2], 1, 0, (0, 255, 0), small[channel])
     return Thumbnail.from_rgb(small, matrix)
 
 
-def _rows(plane: Bytes) -> Bytes:
+def warm() -> None:
+    """Loads the compiled sampler, from the compiler the first time on a machine, then from its cache."""
+    sample_rgb(np.zeros((8, 8, 3), np.uint8))
+
+
+def _sample_plane(
+    plane: Bytes, shape: tuple[int, ...], step: int, first: int, codes: tuple[int, int, int], out: Floats
+) -> None:
+    """Samples the columns ``first``, ``first + step`` ... of a plane; ``codes`` is (zero, range, lowest result)."""
     rows = pitched(plane)
-    return np.ascontiguousarray(plane) if rows is None else rows
+    rows = np.ascontiguousarray(plane) if rows is None else rows
+    down, across = _taps(shape[0], out.shape[0], 1, 0), _taps(shape[1], out.shape[1], step, first)
+    zero, extent, lowest = codes
+    _box(rows, down, across, 1 / extent, -zero / extent, lowest, np.empty(shape[1] * step, np.uint16), out)
 
 
 @lru_cache(maxsize=64)
@@ -100,21 +96,21 @@ def _taps(samples: int, pixels: int, step: int, first: int) -> NDArray[np.int32]
 
 
 @nb.njit(
-    nb.void(_ROWS_IN, _TAPS_IN, _TAPS_IN, nb.float32, nb.float32, nb.float32, nb.float32[:, ::1]),
+    nb.void(_ROWS_IN, _TAPS_IN, _TAPS_IN, nb.float32, nb.float32, nb.float32, nb.uint16[::1], nb.float32[:, ::1]),
     cache=True,
     nogil=True,
     fastmath=True,
 )
-def _box(plane, down, across, scale, offset, lowest, out):  # type: ignore[no-untyped-def]
+def _box(plane, down, across, scale, offset, lowest, total, out):  # type: ignore[no-untyped-def]
     """Means of 4x4 samples, scaled, clipped to ``lowest``..1. Sums whole rows first, because that vectorises."""
     columns = across[-1, -1] + 1
-    total = np.empty(columns, dtype=np.uint16)
     scale = scale * np.float32(1 / 16)
     for i in range(out.shape[0]):
-        r0, r1 = plane[down[i, 0], :columns], plane[down[i, 1], :columns]
-        r2, r3 = plane[down[i, 2], :columns], plane[down[i, 3], :columns]
+        r0, r1, r2, r3 = down[i, 0], down[i, 1], down[i, 2], down[i, 3]
         for x in range(columns):
-            total[x] = np.uint16(r0[x]) + np.uint16(r1[x]) + np.uint16(r2[x]) + np.uint16(r3[x])
+            total[x] = (
+                np.uint16(plane[r0, x]) + np.uint16(plane[r1, x]) + np.uint16(plane[r2, x]) + np.uint16(plane[r3, x])
+            )
         for j in range(out.shape[1]):
             box = total[across[j, 0]] + total[across[j, 1]] + total[across[j, 2]] + total[across[j, 3]]
             out[i, j] = min(max(np.float32(box) * scale + offset, lowest), np.float32(1))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.colour import Colour
-from engines.curve.grid import CurveGrid, Doubles, Floats
+from engines.curve.grid import COEFFICIENTS, CurveGrid, Doubles, Floats
 from engines.curve.kernels import apply_band
 from engines.planes import Bytes, Planes, interleaved, pitched
 
@@ -25,8 +25,7 @@ _PIXELS_WORTH_A_THREAD = 400_000
 
 
 def apply(planes: Planes, grid: CurveGrid, out: Planes, threads: int = DEFAULT_THREADS) -> None:
-    """Writes the enhanced picture into ``out``: same size and range, other memory than ``planes``, any layout of
-    chroma.
+    """Writes the enhanced picture into ``out``: same size and colour, other memory than ``planes``, any layout.
 
     ``threads`` bounds the bands that run at once; small pictures use fewer. Raises ``ValueError`` for other planes.
     """
@@ -61,7 +60,10 @@ def apply(planes: Planes, grid: CurveGrid, out: Planes, threads: int = DEFAULT_T
     cuts = [2 * round(height * i / bands / 2) for i in range(bands)] + [height]
 
     def run(i: int) -> None:
-        apply_band(*source, *target, *tables, cuts[i], cuts[i + 1], width, height, limits)
+        base, slope = np.empty((2, COEFFICIENTS, width), np.float32)
+        sums, codes = np.empty(width + width % 2, np.uint16), np.empty((2, planes.u.shape[1]), np.uint8)
+        scratch = base, slope, sums, sums.view(np.uint32), codes
+        apply_band(*source, *target, *tables, cuts[i], cuts[i + 1], width, height, limits, *scratch)
 
     others = [_workers(threads - 1).submit(run, i) for i in range(1, bands)]
     run(0)
