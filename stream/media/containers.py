@@ -14,15 +14,8 @@ from av.stream import Stream
 
 from stream.media.tags import stream_tags
 
-MUXERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".ts": "mpegts",
-    ".m2ts": "mpegts",
-    ".mts": "mpegts",
-}
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts"}
+"""The containers that hold H.264 with exact or at least increasing times, and FFmpeg's muxer for each."""
 _QUICKTIME = ("mp4", "mov")
 _MAX_TIMESCALE = 2**31 - 1
 _INTERLEAVE_MICROSECONDS = 2_000_000

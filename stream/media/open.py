@@ -8,9 +8,8 @@ from stream.media.encoder import EncoderSettings
 from stream.media.sink import Sink
 from stream.media.sinks.file import FileSink
 from stream.media.sinks.null import NullSink
-from stream.media.sinks.photo import PhotoSink
 from stream.media.sources.file import FileSource
-from stream.media.uri import is_photo, local_path
+from stream.media.uri import local_path
 
 
 def open_source(uri: str | Path, *, threads: int = 0) -> FileSource:
@@ -27,13 +26,10 @@ def open_sink(
 ) -> Sink:
     """Opens a file to write what ``source`` gives; the source must stay open until the sink is closed.
 
-    ``null:`` drops everything. A photo's result is a photo; a picture name is refused for moving pictures.
+    ``null:`` drops everything. Photos are not written here but by ``stream.media.photos``, in RGB.
     Raises OutputExists, OutputIsInput, OutputNotWritable, UnsupportedContainer, EncoderUnavailable, UnsupportedUri,
     DiskFull.
     """
     if str(uri) == "null:":
         return NullSink()
-    target = local_path(str(uri))
-    if source.video.still and is_photo(target):
-        return PhotoSink(target, source, overwrite=overwrite)
-    return FileSink(target, source, settings or EncoderSettings(), overwrite=overwrite)
+    return FileSink(local_path(str(uri)), source, settings or EncoderSettings(), overwrite=overwrite)

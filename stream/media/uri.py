@@ -16,6 +16,7 @@ from stream.media.sinks.partial import MARK
 VIDEO_SUFFIXES = (
     *MUXERS, ".avi", ".webm", ".flv", ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".mxf", ".ogv", ".mjpeg", ".mjpg",
 )  # fmt: skip
+_MILLISECONDS = (".webm", ".flv", ".wmv", ".asf")
 ENHANCED = ".enhanced"
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+):(?://)?", re.IGNORECASE)
 
@@ -75,9 +76,12 @@ def _is_medium(path: Path) -> bool:
 
 
 def default_output(path: Path, folder: Path | None = None) -> Path:
-    """``clip.mov`` -> ``clip.enhanced.mov``, beside it or in ``folder``.
+    """``clip.mov`` -> ``clip.enhanced.mov``, beside it or in ``folder``. Photos keep their kind.
 
-    A container that cannot be written becomes mkv; photos keep their kind.
+    A container that cannot be written becomes the one that keeps its time stamps exactly: mkv for those that count
+    milliseconds, else mp4.
     """
-    suffix = path.suffix if path.suffix.lower() in (*MUXERS, *PHOTO_SUFFIXES) else ".mkv"
+    suffix = path.suffix
+    if suffix.lower() not in (*MUXERS, *PHOTO_SUFFIXES):
+        suffix = ".mkv" if suffix.lower() in _MILLISECONDS else ".mp4"
     return (folder or path.parent) / f"{path.stem}{ENHANCED}{suffix}"
