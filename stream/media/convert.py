@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import av
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from engines.colour import Colour, Matrix
 from stream.media.colour import (
@@ -16,6 +16,7 @@ from stream.media.colour import (
     MATRIX_RGB,
     RANGE_FULL,
     RANGE_LIMITED,
+    UNSPECIFIED,
     ColourTags,
     colour_of,
     put_tags,
@@ -23,12 +24,10 @@ from stream.media.colour import (
 )
 from stream.media.pictures import FRAME_FORMATS
 
-SWSCALE: dict[Matrix, Colorspace] = {
-    "bt601": Colorspace.ITU601,
-    "bt709": Colorspace.ITU709,
-    "bt2020nc": Colorspace.BT2020,
-}
-QUALITY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+SWSCALE: dict[Matrix, int] = {"bt601": 5, "bt709": 1, "bt2020nc": 9}
+"""swscale's numbers (``SWS_CS_*``)."""
+QUALITY = 0x4 | 0x2000 | 0x40000
+"""Bicubic, full chroma interpolation, accurate rounding (``SWS_*``; PyAV names the flags from 18.1 on only)."""
 
 
 def describe(picture: av.VideoFrame) -> str:
@@ -77,6 +76,9 @@ class Converter:
         source_range = ColorRange.JPEG if _is_rgb(picture) else target_range
         if _is_grey(picture):
             source_range = target_range = ColorRange.JPEG
+        put_tags(
+            picture, replace(tags_of(picture), primaries=UNSPECIFIED, transfer=UNSPECIFIED)
+        )  # not swscale's business
         converted = self._reformatter.reformat(
             picture,
             width=self._width,
@@ -106,6 +108,7 @@ class Repacker:
             return picture
         span = ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG
         space, tags = SWSCALE[self._colour.matrix], tags_of(picture)
+        put_tags(picture, replace(tags, primaries=UNSPECIFIED, transfer=UNSPECIFIED))  # not swscale's business
         packed = self._reformatter.reformat(
             picture,
             format=self._format,
