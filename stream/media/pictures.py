@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from engines.colour import Colour
 from engines.planes import Planes
 from stream.media.frame import Frame
+from stream.media.pool import PicturePool
 
 PLANAR = ("yuv420p", "yuvj420p")
 SEMI_PLANAR = "nv12"
+_POOL = PicturePool()
 FRAME_FORMATS = (*PLANAR, SEMI_PLANAR)
 """Pixel formats whose planes are processed as they are; all others are converted first."""
 
@@ -53,7 +55,7 @@ def planes_of(picture: av.VideoFrame, colour: Colour) -> Planes:
 
 def fresh_picture(like: av.VideoFrame, width: int | None = None, height: int | None = None) -> av.VideoFrame:
     """An unwritten picture with the format, time and colour tags of another, by default also its size."""
-    picture = av.VideoFrame(width or like.width, height or like.height, like.format.name)
+    picture = _POOL.take(width or like.width, height or like.height, like.format.name)
     picture.pts, picture.duration = like.pts, like.duration
     if like.time_base is not None:
         picture.time_base = like.time_base
@@ -82,7 +84,7 @@ def padded_to_even(picture: av.VideoFrame) -> av.VideoFrame:
 def fresh_like(frame: Frame) -> Frame:
     """The same moment with an unwritten, writable picture of the same size, format and tags.
 
-    Every call allocates: an encoder keeps references to the pictures it was given, for as long as it likes.
+    Its memory is used again once nobody refers to the picture or its planes, encoders included.
     """
     picture = fresh_picture(frame.picture)
     return frame.with_picture(picture, planes_of(picture, frame.planes.colour))
