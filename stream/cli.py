@@ -37,7 +37,7 @@ class DefaultCommand(TyperGroup):
         """``in.mp4`` -> ``enhance in.mp4``"""
         if args and args[0] not in self.commands and args[0] != "--version":
             args = [_DEFAULT, *args]
-        return super().parse_args(ctx, args or ["--help"])
+        return super().parse_args(ctx, args or [_DEFAULT, "--help"])
 
 
 app = typer.Typer(cls=DefaultCommand, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -63,8 +63,8 @@ def root(
 def enhance(inputs: list[str], **given: Any) -> None:
     """Make dark clips and photos bright and steady.
 
-    INPUT is a file, a folder or a pattern; several are worked through one by one. Two names are an input and its
-    output.
+    stream-enhance INPUT... [OUTPUT]: an input is a file, a folder or a pattern; several are worked through one by one.
+    Two names are an input and its output. Without an output, results go beside the inputs as NAME.enhanced.
     """
     from stream.jobs import plan
     from stream.runner import report, run_jobs
@@ -110,7 +110,7 @@ def _register_enhance() -> None:
     arguments = inspect.Parameter(
         "inputs",
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        annotation=Annotated[list[str], typer.Argument(metavar="INPUT... [OUTPUT]", show_default=False)],
+        annotation=Annotated[list[str], typer.Argument(metavar="INPUT", show_default=False)],
     )
     parameters = [arguments, *(_option(name, field) for name, field in Settings.model_fields.items())]
     enhance.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -52,6 +53,11 @@ class PhotoRun:
         self._aborted = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._body, name="stream-photo", daemon=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self._rgb.shape[1], self._rgb.shape[0]
 
     @property
     def error(self) -> BaseException | None:
@@ -135,12 +141,12 @@ def write_photo(path: Path, rgb: Bytes) -> None:
     context = av.CodecContext.create(encoder, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height = picture.width, picture.height
-    context.time_base = "1/25"  # type: ignore[assignment]
+    context.time_base = Fraction(1)
     if encoder == "mjpeg":
-        context.pix_fmt, context.color_range = "yuvj444p", 2
+        context.pix_fmt, context.color_range = "yuv444p", ColorRange.JPEG
         context.qmin = context.qmax = _JPEG_QUALITY
         picture = picture.reformat(
-            format="yuvj444p",
+            format="yuv444p",
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.JPEG,
             dst_colorspace=Colorspace.ITU601,

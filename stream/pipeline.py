@@ -47,6 +47,8 @@ class Pipeline:
         self.output = local_path(str(target)) if target else default_output(self.source)
         self.video: VideoInfo | None = None
         """The input's video, known after ``start``; None for photos."""
+        self.size = (0, 0)
+        """Width and height of the input's pictures, known after ``start``."""
         self._telemetry = Telemetry()
         self._stages: Stages | PhotoRun | None = None
         self._enhancer: Enhancer | None = None
@@ -124,8 +126,8 @@ class Pipeline:
             output=str(self.output) if self._has_output and self.output.exists() else None,
             exit_reason=reason,
             error=str(error) if error else None,
-            width=self.video.width if self.video else 0,
-            height=self.video.height if self.video else 0,
+            width=self.size[0],
+            height=self.size[1],
             frames_in=stats.frames_in,
             frames_out=stats.frames_out,
             dropped=stats.dropped,
@@ -170,6 +172,7 @@ class Pipeline:
             self._tone_model = _in_background(self._load_tone_model)
         if to_sink and is_photo(self.source):
             self._stages = PhotoRun(self.source, self.output, self._predict, settings, self._telemetry)
+            self.size = self._stages.size
             self._notes.append(self._stages.notes)
         else:
             self._stages = self._open_video(to_sink)
@@ -181,6 +184,7 @@ class Pipeline:
         source = open_source(self.source)
         try:
             self.video = source.video
+            self.size = (source.video.width, source.video.height)
             self._telemetry.watch_damage(lambda: source.damaged)
             self._notes.append(source.notes)
             predict = self._predict()

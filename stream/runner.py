@@ -11,8 +11,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 from engines.errors import BundleError, DeviceError, EngineError
 from stream.errors import StreamError
@@ -35,11 +36,16 @@ class Interrupts:
 
     pipeline: Pipeline | None = None
     exit_code: int = 0
+    _before: dict[signal.Signals, Any] = field(default_factory=dict)
 
-    def install(self) -> None:
+    def __enter__(self) -> Interrupts:
         """From now on, in the main thread."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         again, self.exit_code = self.exit_code != 0, _SIGNAL_EXIT + number
@@ -54,12 +60,10 @@ class Interrupts:
 
 def run_jobs(jobs: Sequence[Job], settings: Settings) -> int:
     """Enhance them all; the failure of one does not stop the others. Returns the exit code."""
-    interrupts = Interrupts()
-    interrupts.install()
     codes: list[int] = []
     summaries: list[Summary] = []
     rows: list[tuple[str, str, str]] = []
-    with open_display(quiet=settings.quiet) as display:
+    with Interrupts() as interrupts, open_display(quiet=settings.quiet) as display:
         for job in jobs:
             if interrupts.exit_code:
                 rows.append((job.source.name, "not started", ""))

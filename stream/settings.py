@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Compare = Literal["none", "split", "side"]
@@ -20,7 +20,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STREAM_ENHANCE_", extra="forbid", frozen=True)
 
-    model: str = Field("curve", title="Model", description="Name of a bundle, or path of a bundle folder.")
+    model: Annotated[str, BeforeValidator(str)] = Field(
+        "curve", title="Model", description="Name of a bundle, or path of a bundle folder."
+    )
     strength: float = Field(
         1.0, ge=0.0, le=1.0, title="Strength", description="How much of the enhancement is used; 0 changes nothing."
     )

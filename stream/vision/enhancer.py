@@ -103,7 +103,7 @@ class Enhancer:
         seconds = 0.0 if self._last_time is None else time - self._last_time
         self._last_time = time
         rows, cols = (side // CELL for side in thumbnail.y.shape)
-        if self._wanted is None:
+        if self._wanted is None or (self._wanted.rows, self._wanted.cols) != (rows, cols):
             return CurveGrid.identity(rows, cols)
         with self._telemetry.stage("smooth").measure():
             if change is Change.CUT:

@@ -38,17 +38,31 @@ def dark_picture(number: int, width: int, height: int, brightness: float = 0.12)
     return av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p", dst_colorspace="ITU601")
 
 
+def write_photo_file(path: Path, picture: av.VideoFrame) -> None:
+    """PNG or JPEG by the name."""
+    codec, pixel_format = ("png", "rgb24") if path.suffix == ".png" else ("mjpeg", "yuv444p")
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream(codec, rate=1)
+        stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, pixel_format
+        stream.codec_context.color_range = 2
+        converted = picture.reformat(format=pixel_format, dst_color_range="JPEG")
+        converted.pts, converted.time_base = 0, Fraction(1, 1)
+        container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+
+
 def write_dark_clip(
     path: Path, frames: int = 20, size: tuple[int, int] = (160, 90), rate: int = 25, sound: bool = False
 ) -> Path:
     """H.264 in whatever container the name asks for; with ``sound``, an AAC tone beside it."""
+    pictures = [dark_picture(number, *size) for number in range(min(frames, 25))]
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "18"})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.time_base = Fraction(1, rate * 512)
         audio = container.add_stream("aac", rate=48000, layout="mono") if sound else None
         for number in range(frames):
-            picture = dark_picture(number, *size)
+            picture = pictures[number % len(pictures)]
             picture.pts, picture.time_base = number * 512, Fraction(1, rate * 512)
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
