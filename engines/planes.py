@@ -50,6 +50,8 @@ def pitched(plane: Bytes) -> Bytes | None:
     Compiled loops need to know at compile time that neighbours are adjacent. Columns past the plane's width belong to
     nobody, and in the last row may not even exist: never touch them.
     """
+    if plane.flags.c_contiguous:
+        return plane
     height, width = plane.shape
     pitch = plane.strides[0] if height > 1 else width
     if (width > 1 and plane.strides[1] != 1) or pitch < width:

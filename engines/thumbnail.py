@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.colour import Colour, Matrix
+from engines.compiled import compiled
 from engines.curve.grid import Floats, thumbnail_shape
 from engines.planes import Bytes, Planes, interleaved, pitched
 
@@ -95,12 +96,7 @@ def _taps(samples: int, pixels: int, step: int, first: int) -> NDArray[np.int32]
     return taps
 
 
-@nb.njit(
-    nb.void(_ROWS_IN, _TAPS_IN, _TAPS_IN, nb.float32, nb.float32, nb.float32, nb.uint16[::1], nb.float32[:, ::1]),
-    cache=True,
-    nogil=True,
-    fastmath=True,
-)
+@compiled(nb.void(_ROWS_IN, _TAPS_IN, _TAPS_IN, nb.float32, nb.float32, nb.float32, nb.uint16[::1], nb.float32[:, ::1]))
 def _box(plane, down, across, scale, offset, lowest, total, out):  # type: ignore[no-untyped-def]
     """Means of 4x4 samples, scaled, clipped to ``lowest``..1. Sums whole rows first, because that vectorises."""
     columns = across[-1, -1] + 1

@@ -20,7 +20,9 @@ from engines.curve.grid import COEFFICIENTS, CurveGrid, Doubles, Floats
 from engines.curve.kernels import apply_band
 from engines.planes import Bytes, Planes, interleaved, pitched
 
-DEFAULT_THREADS = min(2, os.cpu_count() or 1)
+DEFAULT_THREADS = 2 if (os.cpu_count() or 1) >= 4 else 1
+"""Two bands shorten the wait for a frame where cores are idle. On a machine that decoding and encoding fill, the second
+band waits for its turn instead, and all costs a little more."""
 _PIXELS_WORTH_A_THREAD = 400_000
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from engines.compiled import compiled
+
 _F = np.float32
-_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-_PART: dict[str, Any] = {**_OPTIONS, "inline": "always"}
+_PART: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "inline": "always"}
 _BYTES_IN = nb.types.Array(nb.uint8, 2, "C", readonly=True)
 _BYTES_OUT = nb.types.Array(nb.uint8, 2, "C")
 _EDGES = nb.types.Array(nb.int64, 1, "C", readonly=True)
@@ -115,7 +116,7 @@ def _store_chroma(codes, half, r, u, v, step):  # type: ignore[no-untyped-def]
             u[r, 2 * x + 1] = codes[1, x]
 
 
-@nb.njit(_SIGNATURE, cache=True, **_OPTIONS)
+@compiled(_SIGNATURE)
 def apply_band(  # type: ignore[no-untyped-def]
     y,
     u,

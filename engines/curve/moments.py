@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from engines.compiled import compiled
 from engines.curve.grid import CELL, Doubles
 from engines.thumbnail import Thumbnail
 
@@ -44,12 +45,7 @@ def moments(before: Thumbnail, after: Thumbnail) -> tuple[Doubles, Doubles]:
     return sums[matrices], sums[11:].reshape(3, 3, *sums.shape[1:])
 
 
-@nb.njit(
-    nb.void(_PLANE, _PLANE, _PLANE, _PLANE, _PLANE, _PLANE, nb.float64[:, :, ::1]),
-    cache=True,
-    nogil=True,
-    fastmath={"contract"},
-)
+@compiled(nb.void(_PLANE, _PLANE, _PLANE, _PLANE, _PLANE, _PLANE, nb.float64[:, :, ::1]), fastmath={"contract"})
 def _sums(y, u, v, y_after, u_after, v_after, out):  # type: ignore[no-untyped-def]
     pairs, rows, cols = out.shape
     height, width = y.shape
