@@ -1,6 +1,6 @@
 """How the enhanced video is encoded.
 
-Defaults: libx264, CRF 20, preset veryfast. Brightened night video is noisy, and noise is what an encoder spends bits
+Defaults: libx264, CRF 21, preset veryfast. Brightened night video is noisy, and noise is what an encoder spends bits
 on: docs/decisions/pyav.md has the figures behind the choice.
 """
 
@@ -18,14 +18,15 @@ from stream.errors import EncoderUnavailable
 from stream.media.colour import ColourTags
 from stream.media.probe import is_hardware, probe_encoder
 
-_QUALITY_OPTION = {
-    "libx264": "crf",
-    "libx265": "crf",
-    "libsvtav1": "crf",
-    "libvpx-vp9": "crf",
-    "nvenc": "cq",
-    "qsv": "global_quality",
+_QUALITY = {
+    "libx264": ("crf", 21),
+    "libx265": ("crf", 25),
+    "libsvtav1": ("crf", 32),
+    "libvpx-vp9": ("crf", 31),
+    "nvenc": ("cq", 24),
+    "qsv": ("global_quality", 24),
 }
+"""The option that means constant quality, and a value that looks about as good as the first one."""
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _FALLBACK_RATE = Fraction(25)
 _RATES = (Fraction(1), Fraction(1000))
@@ -33,11 +34,13 @@ _RATES = (Fraction(1), Fraction(1000))
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """``crf`` and ``preset`` go to encoders that know them; ``options`` go to the encoder as they are and win."""
+    """``options`` go to the encoder as they are and win over ``crf`` and ``preset``."""
 
     codec: str = "libx264"
-    crf: float = 20.0
-    preset: str = "veryfast"
+    crf: float | None = None
+    """None = a value for this encoder that keeps brightened noise at a sensible rate."""
+    preset: str | None = None
+    """None = veryfast for libx264 and libx265."""
     threads: int = 0
     """0 = as many as the encoder likes."""
     options: dict[str, str] = field(default_factory=dict)
@@ -50,11 +53,18 @@ class EncoderSettings:
     def codec_options(self) -> dict[str, str]:
         """Options for the codec context, as FFmpeg spells them for this encoder."""
         chosen: dict[str, str] = {}
-        quality = _QUALITY_OPTION.get(self.codec) or _QUALITY_OPTION.get(self.codec.rpartition("_")[2])
+        quality = _QUALITY.get(self.codec) or _QUALITY.get(self.codec.rpartition("_")[2])
         if quality is not None:
-            chosen[quality] = f"{self.crf:g}"
+            option, usual = quality
+            chosen[option] = f"{usual if self.crf is None else self.crf:g}"
+        elif self.crf is not None:
+            chosen["crf"] = f"{self.crf:g}"  # the encoder says itself that it does not know it
         if self.codec in ("libx264", "libx265"):
+            chosen["preset"] = self.preset or "veryfast"
+        elif self.preset is not None:
             chosen["preset"] = self.preset
+        if self.codec == "libvpx-vp9":
+            chosen["b"] = "0"
         if self.codec == "libx265":
             chosen["x265-params"] = "log-level=error"
         return {**chosen, **self.options}

@@ -24,6 +24,7 @@ from stream.media.colour import TRANSFER_PQ, colour_of, tags_of
 from stream.media.convert import Converter, describe
 from stream.media.deinterlace import Deinterlacer
 from stream.media.frame import Frame, Packet
+from stream.media.notes import Notes
 from stream.media.opening import open_container
 from stream.media.pictures import planes_of
 from stream.media.rotation import display_matrix
@@ -56,9 +57,12 @@ class FileSource:
     def __init__(self, path: Path, *, threads: int = 0) -> None:
         """``threads`` for the decoder, 0 = as many as there are cores. Raises the errors of ``stream.errors``."""
         self.uri = str(path)
-        self.notes: list[str] = []
+        self._notes = Notes()
+        self.notes: list[str] = self._notes
         self.damaged = 0
         self._stopped = False
+        self._items: Iterator[av.VideoFrame | Packet] = iter(())
+        self._waiting: deque[av.VideoFrame | Packet] = deque()
         self._container = open_container(path)
         try:
             self._stream = self._choose_video()
@@ -72,7 +76,6 @@ class FileSource:
             self._seq = 0
             self._reached = 0.0
             self._items = self._pump()
-            self._waiting: deque[av.VideoFrame | Packet] = deque()
             self._captured_at = time.monotonic()
             first = self._decode_until_first()
             self._deinterlacer: Deinterlacer | None = None
@@ -88,7 +91,7 @@ class FileSource:
                 self._tags, first.width, first.height, jfif=self.is_still or self._stream.codec_context.name == "mjpeg"
             )
             self.video = self._describe(first)
-            self._timing = Timing(self.video.time_base, self.video.average_rate, _end_of(self._stream), self._note)
+            self._timing = Timing(self.video.time_base, self.video.average_rate, _end_of(self._stream), self._notes)
         except BaseException:
             self.close()
             raise
@@ -136,7 +139,7 @@ class FileSource:
             except av.FFmpegError:
                 failures += 1
                 if failures == 1:
-                    self._note("part of the file cannot be read, what can be read is used")
+                    self._notes.say("part of the file cannot be read, what can be read is used")
 
     def _decode(self, packet: AvPacket[Stream]) -> list[av.VideoFrame]:
         try:
@@ -183,9 +186,9 @@ class FileSource:
         tags = self._converter.output_tags(first)
         self.colour, assumption = colour_of(tags, first.format.name, first.height)
         if assumption:
-            self._note(assumption)
+            self._notes.say(assumption)
         if converted:
-            self._note(f"converted from {describe(first)} to 8-bit yuv420p")
+            self._notes.say(f"converted from {describe(first)} to 8-bit yuv420p")
         self._tags = tags
         time_base = stream.time_base or Fraction(1, 90000)
         duration: float | None = None
@@ -224,7 +227,7 @@ class FileSource:
         yield from self._timing.finish()
         if self.damaged:
             pictures = "picture" if self.damaged == 1 else "pictures"
-            self._note(f"{self.damaged} damaged or lost {pictures}, the others are complete")
+            self._notes.say(f"{self.damaged} damaged or lost {pictures}, the others are complete")
         self._note_if_truncated()
 
     def _note_if_truncated(self) -> None:
@@ -234,9 +237,11 @@ class FileSource:
             return
         end = ((container.start_time or 0) + container.duration) / av.time_base
         if self._reached < end - _END_TOLERANCE:
-            self._note(f"the file ends after {self._reached:.1f} s of {end:.1f} s: it is truncated or damaged")
+            self._notes.say(f"the file ends after {self._reached:.1f} s of {end:.1f} s: it is truncated or damaged")
         elif "avi" in container.format.name and self._seq + self.damaged < self._stream.frames:
-            self._note(f"{self._seq} of {self._stream.frames} pictures are there: the file is truncated or damaged")
+            self._notes.say(
+                f"{self._seq} of {self._stream.frames} pictures are there: the file is truncated or damaged"
+            )
 
     def _prepare(self, item: av.VideoFrame | Packet) -> Iterator[Frame | Packet]:
         if isinstance(item, Packet):
@@ -245,7 +250,7 @@ class FileSource:
         self._timing.stamp(item)
         if item.interlaced_frame and self._deinterlacer is None:
             self._deinterlacer = Deinterlacer(item)
-            self._note("interlaced video: deinterlaced with bwdif, one picture for each frame")
+            self._notes.say("interlaced video: deinterlaced with bwdif, one picture for each frame")
         if self._deinterlacer is None:
             yield from self._timing.follow(self._frame(item))
         else:
@@ -255,7 +260,7 @@ class FileSource:
     def _frame(self, picture: av.VideoFrame) -> Frame:
         if self._converter.wants(picture):
             if (picture.width, picture.height) != (self.video.width, self.video.height):
-                self._note("the picture size changes on the way: scaled to the first one")
+                self._notes.say("the picture size changes on the way: scaled to the first one")
             picture = self._converter.convert(picture)
         assert picture.pts is not None
         self._reach(picture.pts + (picture.duration or 0), self.video.time_base)
@@ -272,10 +277,6 @@ class FileSource:
         self._seq += 1
         return frame
 
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
     def stop(self) -> None:
         """Ends the iteration after the packet in hand."""
         self._stopped = True
@@ -288,4 +289,6 @@ class FileSource:
 
     def close(self) -> None:
         """Frees the file. Sinks made from this source must be closed before."""
+        self._items = iter(())  # frees decoder and threads at once, without waiting for the garbage collector
+        self._waiting.clear()
         self._container.close()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 import av
 
 from stream.media.frame import Frame
+from stream.media.notes import Notes
 
 
 class Timing:
     """For one video stream. ``end`` is where the stream says that it ends, in ``time_base`` units; None = not said."""
 
-    def __init__(
-        self, time_base: Fraction, rate: Fraction | None, end: int | None, note: Callable[[str], None]
-    ) -> None:
-        self._time_base, self._end, self._note = time_base, end, note
+    def __init__(self, time_base: Fraction, rate: Fraction | None, end: int | None, notes: Notes) -> None:
+        self._time_base, self._end, self._notes = time_base, end, notes
         self._step = max(1, round(1 / ((rate or 25) * time_base)))
         self._last_pts: int | None = None
         self._held: Frame | None = None
@@ -29,10 +28,10 @@ class Timing:
         pts = picture.pts if picture.pts is not None else picture.dts
         if pts is None:
             pts = 0 if last is None else last + (picture.duration or self._step)
-            self._note("some pictures have no time stamp: theirs follow from their neighbours")
+            self._notes.say("some pictures have no time stamp: theirs follow from their neighbours")
         if last is not None and pts <= last:
             pts = last + 1
-            self._note("some time stamps repeat or go backwards: moved on by the smallest step")
+            self._notes.say("some time stamps repeat or go backwards: moved on by the smallest step")
         picture.pts = self._last_pts = pts
 
     def follow(self, frame: Frame) -> Iterator[Frame]:
