@@ -200,6 +200,7 @@ def test_device_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (EncoderSettings(codec="nonsense"), "no encoder named 'nonsense'"),
         (EncoderSettings(codec="aac"), "does not encode video"),
         (EncoderSettings(preset="warp"), "no preset 'warp'"),
+        (EncoderSettings(codec="mpeg4", crf=20), "does not know the option 'crf'"),
         (EncoderSettings(options={"nonsense": "1"}), "does not know the option 'nonsense'"),
         (EncoderSettings(codec="h264_v4l2m2m"), "h264_v4l2m2m"),
     ],
@@ -225,8 +226,8 @@ def test_encoder_probe_gives_reasons() -> None:
 @pytest.mark.parametrize(("codec", "name"), [("libx265", "hevc"), ("libsvtav1", "av1"), ("mpeg4", "mpeg4")])
 def test_other_encoders(tmp_path: Path, codec: str, name: str) -> None:
     source = write_clip(tmp_path / "in.mp4", pts=[0, 700, 1024, 3000, 3001])
-    options = {"preset": "12"} if codec == "libsvtav1" else {}
-    pass_through(source, tmp_path / "out.mp4", EncoderSettings(codec=codec, preset="ultrafast", options=options))
+    preset = {"libx265": "ultrafast", "libsvtav1": "12"}.get(codec)
+    pass_through(source, tmp_path / "out.mp4", EncoderSettings(codec=codec, preset=preset))
     assert times(tmp_path / "out.mp4") == times(source)
     with open_source(tmp_path / "out.mp4") as written:
         assert name in written.video.codec
