@@ -30,6 +30,8 @@ class Frame:
     duration: int = 0
     """In ``time_base`` units; 0 = unknown."""
     key_frame: bool = False
+    captions: bool = False
+    """Closed captions ride on ``picture``."""
 
     @property
     def time(self) -> float:

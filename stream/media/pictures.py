@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engines.colour import Colour
 from engines.planes import Planes
+from stream.media.captions import writable_copy
 from stream.media.frame import Frame
 from stream.media.pool import PicturePool
 
@@ -86,5 +87,6 @@ def fresh_like(frame: Frame) -> Frame:
 
     Its memory is used again once nobody refers to the picture or its planes, encoders included.
     """
-    picture = fresh_picture(frame.picture)
+    # The encoder writes captions from the picture that it gets: they must ride on the new one too.
+    picture = writable_copy(frame.picture) if frame.captions else fresh_picture(frame.picture)
     return frame.with_picture(picture, planes_of(picture, frame.planes.colour))

@@ -19,6 +19,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.errors import HdrNotSupported, NothingDecodable, NoVideoStream, UnknownCodec
+from stream.media.captions import has_captions
 from stream.media.chroma_location import chroma_location
 from stream.media.colour import TRANSFER_PQ, colour_of, tags_of
 from stream.media.convert import Converter, describe
@@ -33,6 +34,8 @@ from stream.media.sources.timing import Timing
 
 _END_TOLERANCE = 0.3
 """Seconds by which a header may promise more than comes, before the file counts as truncated."""
+_CAPTION_SEARCH = 30
+"""Pictures that are looked at for closed captions."""
 _GIVE_UP_AFTER = 200
 """Read errors in a row after which the rest of a file counts as lost."""
 
@@ -74,6 +77,7 @@ class FileSource:
             self._stream.thread_count = threads
             self._stream.thread_type = "AUTO"
             self._seq = 0
+            self._captions = False
             self._reached = 0.0
             self._items = self._pump()
             self._captured_at = time.monotonic()
@@ -273,9 +277,16 @@ class FileSource:
             captured_at=self._captured_at,
             duration=picture.duration or 0,
             key_frame=picture.key_frame,
+            captions=self._rides_captions(picture),
         )
         self._seq += 1
         return frame
+
+    def _rides_captions(self, picture: av.VideoFrame) -> bool:
+        """Decided on the first pictures: where captions exist, they are there all along."""
+        if self._seq < _CAPTION_SEARCH and not self._captions:
+            self._captions = has_captions(picture)
+        return self._captions
 
     def stop(self) -> None:
         """Ends the iteration after the packet in hand."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import av
 import pytest
-from media_clips import packets_of, pass_through, times, trimmed, write_clip, write_film
+from media_clips import FAST, packets_of, pass_through, times, trimmed, write_clip, write_film
+
+from stream.media import Frame, fresh_like, open_sink, open_source
 
 FILMS = [
     ("in.mp4", "aac", "mov_text", "out.mp4"),
@@ -142,3 +144,46 @@ def test_cover_art_and_attachments_are_kept(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mkv")) as container:
         attached = [s for s in container.streams if s.type == "attachment"]
         assert [(s.name, s.mimetype, s.data) for s in attached] == [("font.ttf", "font/ttf", b"not really a font")]
+
+
+def captioned(path: Path, frames: int = 8) -> Path:
+    """A transport stream whose pictures carry closed captions: an SEI message before the slices of each."""
+    plain = write_clip(path.with_name("plain.ts"), frames=frames, options={"bf": "0"})
+    with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
+        for index, packet in enumerate(source.demux()):
+            if not packet.size:
+                continue
+            data = bytes(packet)
+            at = max(data.find(b"\x00\x00\x01" + kind) for kind in (b"\x65", b"\x41", b"\x61"))
+            caption = bytes([0xFC, 0x94, 0x20 + index])
+            message = b"\xb5\x00\x31GA94\x03\x41\xff" + caption + b"\xff"
+            sei = b"\x00\x00\x01\x06\x04" + bytes([len(message)]) + message + b"\x80"
+            changed = av.Packet(data[:at] + sei + data[at:])
+            changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            changed.is_keyframe, changed.stream = packet.is_keyframe, stream
+            container.mux(changed)
+    return path
+
+
+def captions_of(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        pictures = list(container.decode(video=0))
+        return [bytes(data) for one in pictures for data in one.side_data if data.type.name == "A53_CC"]
+
+
+def test_closed_captions_survive_new_pixels(tmp_path: Path) -> None:
+    source_path = captioned(tmp_path / "in.ts")
+    expected = [bytes([0xFC, 0x94, 0x20 + index]) for index in range(8)]
+    assert captions_of(source_path) == expected, "the clip itself must carry captions"
+    with open_source(source_path) as source:
+        sink = open_sink(tmp_path / "out.mp4", source, FAST)
+        for frame in source:
+            assert isinstance(frame, Frame)
+            fresh = fresh_like(frame)
+            fresh.planes.y[:] = 99
+            assert not (frame.planes.y == 99).all(), "the source's own picture must stay as it is"
+            sink.write(fresh)
+        sink.close()
+    assert captions_of(tmp_path / "out.mp4") == expected
+    assert times(tmp_path / "out.mp4") == times(source_path)
