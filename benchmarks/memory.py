@@ -35,8 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
     """Both runs, a table and a plot."""
-    found: dict[str, Any] = {**machine.header(), "goal_mb": GOAL_MB}
-    path = clip(TINY if given.quick else SIZES["1080p"])
+    spec = TINY if given.quick else SIZES["1080p"]
+    found: dict[str, Any] = {**machine.header(), "clip": spec.name, "goal_mb": GOAL_MB}
+    path = clip(spec)
     minutes = 0.1 if given.quick else given.minutes
     long = _repeated(path, minutes)
     try:
@@ -121,7 +122,7 @@ def _slope(samples: list[tuple[float, float]]) -> float:
 def show(found: dict[str, Any]) -> None:
     """Prints the table."""
     long = found["long"]
-    print(f"\n{machine.sentence(found)}; 1080p\n")
+    print(f"\n{machine.sentence(found)}; {found['clip']}\n")
     columns = ("file", "frames", "took s", "peak MB", "slope MB/minute")
     rows = [
         (
@@ -152,6 +153,6 @@ def _plot(found: dict[str, Any], folder: Path) -> None:
     axis.set_ylim(bottom=0)
     axis.set_xlabel("seconds")
     axis.set_ylabel("resident memory, MB")
-    axis.set_title(f"{found['long']['minutes']:g} minutes of 1080p", loc="left", fontsize=11)
+    axis.set_title(f"{found['long']['minutes']:g} minutes of {found['clip']}", loc="left", fontsize=11)
     made.supxlabel(machine.sentence(found), fontsize=7, color="#6b7280")
     report.save_figure(made, folder, "memory")

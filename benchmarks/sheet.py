@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> None:
         _save(_photographs(given), given.out / "held-out-scenes.jpg")
     else:
         print(f"{given.data} is not here: no sheet of photographs")
-    clips = [(given.clips / name, at) for name, at in (("city-night.mpg", 60), ("vtest.avi", 300))]
+    clips = [(given.clips / name, at) for name, at in (("city-night.mpg", 150), ("vtest.avi", 300))]
     rows = [
         _beside(_moment(path, at, given.bundle), [f"{path.name}, frame {at}", "after"], 520)
         for path, at in [*clips, (DEMO, 130)]
