@@ -30,3 +30,12 @@ def test_times_are_equal(tmp_path: Path, clip: str, target: str) -> None:
     source = write_clip(tmp_path / "in.mp4", **CLIPS[clip])
     pass_through(source, tmp_path / f"out.{target}", EncoderSettings(options={"bf": "2"}))
     assert times(tmp_path / f"out.{target}") == times(source)
+
+
+@pytest.mark.parametrize("name", ["vtest.avi", "city-night.mpg"])
+def test_clips_from_the_world(tmp_path: Path, name: str) -> None:
+    clip = Path(__file__).parents[4] / "shared" / "data" / "clips" / name
+    if not clip.exists():
+        pytest.skip(f"needs the reference clip {clip}")
+    pass_through(clip, tmp_path / "out.mp4", EncoderSettings(preset="ultrafast"))
+    assert times(tmp_path / "out.mp4") == times(clip)
