@@ -86,6 +86,8 @@ class FileSink:
             tags = tags_of(picture, info.colour_tags.chroma_location)
             rate, shape = info.average_rate, info.sample_aspect_ratio
             configure(video.codec_context, self._settings, picture, frame.time_base, rate, tags, shape)
+            if self._muxer in ("mp4", "mov") and ("265" in self._settings.codec or "hevc" in self._settings.codec):
+                video.codec_context.codec_tag = "hvc1"  # QuickTime plays no other H.265
             video.time_base = frame.time_base
             copy_video_tags(source.stream, video, info)
             laid_out = video

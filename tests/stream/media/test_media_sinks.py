@@ -231,6 +231,8 @@ def test_other_encoders(tmp_path: Path, codec: str, name: str) -> None:
     assert times(tmp_path / "out.mp4") == times(source)
     with open_source(tmp_path / "out.mp4") as written:
         assert name in written.video.codec
+        if codec == "libx265":
+            assert written.stream.codec_context.codec_tag == "hvc1"
 
 
 def test_containers_that_cannot_hold_video(tmp_path: Path) -> None:
