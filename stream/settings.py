@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         "none", title="Compare", description="Before and after in one picture: one half each, or side by side."
     )
     network_every: int = Field(
-        1, ge=1, le=60, title="Network every", description="Run the network on every N-th frame, and at every cut."
+        2, ge=1, le=60, title="Network every", description="Run the network on every N-th frame, and at every cut."
     )
     codec: str = Field("libx264", title="Codec", description="Video encoder of the output, as FFmpeg names it.")
     crf: int | None = Field(

@@ -17,8 +17,8 @@ from stream.telemetry import Telemetry
 
 Item = Frame | Packet
 
-WAITING_FRAMES = 4
-"""Room of each channel: evens out I-frames and lookahead without holding much memory (3 MB a frame at 1080p)."""
+WAITING_FRAMES = 2
+"""Room of each channel: lets neighbours work at the same time without holding much memory (3 MB a frame at 1080p)."""
 
 
 class Stages:

@@ -16,7 +16,7 @@ from engines.thumbnail import Thumbnail, sample
 from stream.media import Frame, fresh_like
 from stream.telemetry import Telemetry
 from stream.vision.scene import Change, CutDetector, Luma, halved, preview
-from stream.vision.smoothing import GridSmoother
+from stream.vision.smoothing import GridSmoother, State
 
 Predict = Callable[[Thumbnail], CurveGrid]
 """A trained network: the grid that it wants for a thumbnail."""
@@ -46,7 +46,7 @@ class Enhancer:
         self._telemetry = telemetry or Telemetry()
         self._cuts = CutDetector()
         self._smoother = GridSmoother()
-        self._before_cut: CurveGrid | None = None
+        self._before_cut: State | None = None
         self._wanted: CurveGrid | None = None
         self._age = 0
         self._last_time: float | None = None
@@ -76,9 +76,9 @@ class Enhancer:
         change = self._cuts.update(preview(luma, self._smoother.grid))
         if change is Change.CUT:
             self.cuts += self._smoother.grid is not None
-            self._before_cut = self._smoother.grid
+            self._before_cut = self._smoother.state
         elif change is Change.FLASH_OVER:
-            self._smoother.grid = self._before_cut
+            self._smoother.state = self._before_cut
         return change
 
     def _wish(self, predict: Predict, thumbnail: Thumbnail, change: Change) -> None:
@@ -107,7 +107,7 @@ class Enhancer:
             return CurveGrid.identity(rows, cols)
         with self._telemetry.stage("smooth").measure():
             if change is Change.CUT:
-                self._smoother.grid = None
+                self._smoother.state = None
             node_luma = thumbnail.y.reshape(rows, CELL, cols, CELL).mean(axis=(1, 3))
             grid = self._smoother.step(self._wanted, node_luma, seconds)
             if change is Change.CUT:
