@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     training = commands.add_parser("fit", help="train a network by a recipe; a run that was stopped goes on")
     training.add_argument("recipe", type=Path)
     training.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    training.add_argument("--until", type=int, help="stop after this step, as if interrupted; for runs in two halves")
     judging = commands.add_parser("evaluate", help="print PSNR and SSIM of models on pairs")
     judging.add_argument(
         "--model",
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "fit":
             torch.set_num_threads(given.threads)
-            print(fit(load_recipe(given.recipe)))
+            print(fit(load_recipe(given.recipe), given.until))
         else:
             torch.set_num_threads(1)
             table = evaluate(given.model, find_pairs(given.data), given.data.name)

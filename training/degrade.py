@@ -26,7 +26,7 @@ _COLORSPACES = {"bt601": 5, "bt709": 1}
 
 def to_linear(picture: Floats) -> Floats:
     """Display values to linear light with the plain power 2.2: cameras are not exactly sRGB either."""
-    return np.power(picture, np.float32(2.2)).astype(np.float32)
+    return cast(Floats, np.power(picture, np.float32(2.2)))
 
 
 def to_display(light: Floats) -> Floats:
@@ -43,8 +43,9 @@ def noise_levels(rng: np.random.Generator) -> tuple[float, float]:
 
 def add_noise(light: Floats, shot: float, read: float, rng: np.random.Generator) -> Floats:
     """Signal-dependent Gaussian noise of variance shot*light + read."""
-    sigma = np.sqrt(shot * np.clip(light, 0, None) + read)
-    return (light + sigma * rng.standard_normal(light.shape, dtype=np.float32)).astype(np.float32)
+    sigma = np.sqrt(np.float32(shot) * np.clip(light, 0, None) + np.float32(read))
+    noisy: Floats = light + sigma * rng.standard_normal(light.shape, dtype=np.float32)
+    return noisy
 
 
 def through_h264(frames: list[Bytes], crf: int, matrix: Matrix, full_range: bool) -> Bytes:

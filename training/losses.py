@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from networks.colour import yuv_to_rgb
+from networks.curve import STEEPEST
 from networks.sci import Stage
 from networks.tone_curve import apply_grid, safe_sqrt
 from training.metrics import ssim_uniform
@@ -19,6 +20,7 @@ from training.recipe import Weights
 from training.samples import Batch
 
 _OFFSETS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2), (2, 1), (2, -1), (1, 2), (1, -2), (2, 2), (2, -2))
+_LIFTED_BLACK, _STEEP = 0.06, 20.0
 _KNOTS = (0.0, 0.03, 0.12, 0.4, 0.8)
 
 
@@ -85,9 +87,20 @@ def curve_loss(grid: Tensor, other: Tensor, batch: Batch, weights: Weights) -> d
         "structure": 1 - ssim_uniform(y, batch.high[:, :1], 1.0).mean(),
         "colour": (dark * (chroma - F.avg_pool2d(batch.high[:, 1:], 2)).abs()).mean(),
         "smooth": _variation(responses(grid)),
+        "black": milky_blacks(grid),
         "steady": _distance(responses(grid[: len(other)]), responses(other)),
     }
     return {name: getattr(weights, name) * term for name, term in terms.items()}
+
+
+def milky_blacks(grid: Tensor) -> Tensor:
+    """How far curves lift black itself, and how steeply they leave it: haze, and steps where the input has few codes.
+
+    A cell without black pixels does not determine either; without this term the network puts there what it likes.
+    """
+    lifted = F.relu(grid[..., 2] - _LIFTED_BLACK).mean()
+    steep = F.relu(grid[..., 0] + STEEPEST * grid[..., 1] - _STEEP).mean()
+    return lifted + 0.02 * steep
 
 
 def responses(grid: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ class Augmentation(_Strict):
     """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
     degraded: float = Field(0.3, ge=0, le=1)
     """Share of pictures with noise, another white balance and compression."""
+    exposed: float = Field(0.0, ge=0, le=1)
+    """Share of pictures that are the target itself, at 0.35 to 1 of its light: what is bright already must stay."""
     versions: int = Field(1, ge=0)
     """Degraded versions prepared of each dark picture."""
     light_colour: float = Field(0.05, ge=0)
@@ -43,6 +45,7 @@ class Weights(_Strict):
     colour: float = 0.5
     smooth: float = 0.02
     steady: float = 0.1
+    black: float = 0.0
 
 
 class Recipe(_Strict):

@@ -108,12 +108,14 @@ class Samples:
         degraded = versions[int(rng.integers(len(versions)))] if versions else low
         if twice and rng.random() < 0.5:
             return low, degraded
+        if rng.random() < self.augmentation.exposed:
+            low = _to_codes(float(rng.uniform(0.35, 1.0)) * _LINEAR[self.highs[number]])
+            return low, low
         if rng.random() < self.augmentation.degraded:
             low = degraded
         elif brighter is not None and rng.random() < self.augmentation.mixed:
             share = float(rng.uniform(0, 0.6))
-            light = (1 - share) * _LINEAR[low] + share * _LINEAR[brighter]
-            low = np.rint(255 * np.power(light, np.float32(1 / 2.2))).astype(np.uint8)
+            low = _to_codes((1 - share) * _LINEAR[low] + share * _LINEAR[brighter])
         return low, low
 
     def _balance(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -124,6 +126,12 @@ class Samples:
 
 
 _LINEAR = np.power(np.arange(256, dtype=np.float32) / 255, np.float32(2.2))
+
+
+def _to_codes(light: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Linear light to 8-bit display codes."""
+    codes: NDArray[np.uint8] = np.rint(255 * np.power(light, np.float32(1 / 2.2))).astype(np.uint8)
+    return codes
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -35,10 +35,16 @@ def network(system: str) -> torch.nn.Module:
     return made.eval()
 
 
+@pytest.fixture(scope="module")
+def curve_onnx() -> bytes:
+    """Exporting takes seconds: once for all tests."""
+    return to_onnx(network("curve"), INTERFACES["curve"])
+
+
 @pytest.fixture(scope="module", params=["curve", "sci"])
-def exported(request: pytest.FixtureRequest) -> tuple[str, torch.nn.Module, bytes]:
+def exported(request: pytest.FixtureRequest, curve_onnx: bytes) -> tuple[str, torch.nn.Module, bytes]:
     made = network(request.param)
-    return request.param, made, to_onnx(made, INTERFACES[request.param])
+    return request.param, made, curve_onnx if request.param == "curve" else to_onnx(made, INTERFACES["sci"])
 
 
 def test_parity_is_below_a_code_on_every_thumbnail_shape(exported: tuple[str, torch.nn.Module, bytes]) -> None:
@@ -84,7 +90,10 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_writes_a_bundle_whose_card_tells_the_truth(tmp_path: Path, checkpoint: Path) -> None:
+def test_the_command_writes_a_bundle_whose_card_tells_the_truth(
+    tmp_path: Path, checkpoint: Path, curve_onnx: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.__main__.to_onnx", lambda _, interface: curve_onnx)
     metrics = tmp_path / "metrics.json"
     metrics.write_text(
         json.dumps({"name": "val", "rows": [{"model": "mine", "psnr": 20.5}, {"model": "x", "psnr": 1.0}]})
@@ -102,12 +111,16 @@ def test_the_command_writes_a_bundle_whose_card_tells_the_truth(tmp_path: Path, 
 
 
 def test_a_model_that_differs_is_not_written(
-    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    checkpoint: Path,
+    curve_onnx: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    torch.manual_seed(8)
-    other = CurveNet()
-    torch.nn.init.normal_(other.head.weight, 0, 0.2)
-    monkeypatch.setattr("export.__main__.to_onnx", lambda _, interface: to_onnx(other, interface))
+    monkeypatch.setattr("export.__main__.to_onnx", lambda _, interface: curve_onnx)
+    state = torch.load(checkpoint, weights_only=True)
+    state["average"]["head.bias"] += 0.1
+    torch.save(state, checkpoint)
     assert main([str(checkpoint), "--system", "curve", "-o", str(tmp_path / "bad")]) == 1
     assert "Nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "bad").exists()

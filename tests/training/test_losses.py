@@ -7,7 +7,7 @@ import torch
 
 from networks.colour import rgb_to_yuv
 from networks.sci import SCI
-from training.losses import curve_loss, illumination_smoothness, responses, sci_loss, smoothness_weight
+from training.losses import curve_loss, illumination_smoothness, milky_blacks, responses, sci_loss, smoothness_weight
 from training.recipe import Weights
 from training.samples import Batch
 
@@ -108,3 +108,11 @@ def test_no_second_recording_is_no_error() -> None:
     grid = grids(IDENTITY)
     seen = batch(torch.rand(1, 3, 16, 24), torch.rand(1, 3, 16, 24), recordings=0)
     assert curve_loss(grid, grid[:0], seen, ONES)["steady"].item() == 0
+
+
+def test_milky_and_steep_blacks_cost_and_plain_curves_do_not() -> None:
+    plain, milky, steep = IDENTITY.clone(), IDENTITY.clone(), IDENTITY.clone()
+    milky[2], steep[1] = 0.3, 2.0
+    assert milky_blacks(grids(plain)).item() == 0
+    assert milky_blacks(grids(milky)).item() == pytest.approx(0.24)
+    assert milky_blacks(grids(steep)).item() == pytest.approx(0.02 * 13)

@@ -107,3 +107,13 @@ def test_without_augmentation_dark_and_bright_show_the_same_place(data: Path) ->
         gain = (dark * bright).sum() / bright.square().sum()
         assert 0.1 < gain < 0.4
         assert (dark - gain * bright).abs().mean() < 0.03
+
+
+def test_exposed_pictures_are_the_target_in_less_light(data: Path) -> None:
+    augmentation = PLAIN.model_copy(update={"exposed": 1.0})
+    batch = Samples(find_pairs(data), augmentation, 1).batch(0, 6)
+    low, high = (yuv_to_rgb(planes, batch.kr, batch.kb) for planes in (batch.low, batch.high))
+    for dark, bright in zip(low, high, strict=True):
+        gain = (dark * bright).sum() / bright.square().sum()
+        assert 0.35 ** (1 / 2.2) - 0.02 < gain < 1.02
+        assert (dark - gain * bright).abs().mean() < 0.02
