@@ -30,7 +30,7 @@ def partial_name(target: Path) -> Path:
 
 
 def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
-    """Raises OutputIsInput, OutputExists or OutputNotWritable before any work is done."""
+    """Raises OutputIsInput, OutputExists or OutputNotWritable before any work is done; makes the missing folder."""
     if target.is_dir():
         raise OutputNotWritable(f"{target} is a folder", do="Name a file in it")
     if source is not None and target.exists() and source.exists() and os.path.samefile(target, source):
@@ -41,6 +41,10 @@ def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
         raise OutputExists(
             f"{target} exists already", kept="It was not touched", do="Add --overwrite, or give another name with -o"
         )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(target, error) from error
 
 
 def not_writable(target: Path, error: OSError) -> OutputNotWritable:
@@ -53,10 +57,7 @@ def not_writable(target: Path, error: OSError) -> OutputNotWritable:
 
 
 class PartialFile:
-    """A seekable binary file for a muxer; ``commit`` renames it onto the target, ``discard`` removes it.
-
-    A missing folder is made.
-    """
+    """A seekable binary file for a muxer; ``commit`` renames it onto the target, ``discard`` removes it."""
 
     def __init__(self, target: Path, reserve: int) -> None:
         """``reserve``: bytes to set aside, fewer if the disk is that full. Raises OutputNotWritable or DiskFull."""
@@ -65,7 +66,6 @@ class PartialFile:
         """The disk is full: only the reserve is left, finish now."""
         self._reserve: int | None = None
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise not_writable(target, error) from error

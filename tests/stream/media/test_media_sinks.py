@@ -103,6 +103,11 @@ def test_missing_folder_is_made(tmp_path: Path) -> None:
     assert times(tmp_path / "a" / "b" / "out.mp4") == times(source)
 
 
+def test_checking_a_target_makes_its_folder(tmp_path: Path) -> None:
+    partial.check_target(tmp_path / "c" / "photo.png", None, overwrite=False)
+    assert list((tmp_path / "c").iterdir()) == []
+
+
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     source_path = write_clip(tmp_path / "in.mp4")
