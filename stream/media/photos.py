@@ -77,7 +77,7 @@ def _upright(rgb: Bytes, value: int) -> Bytes:
 def write_photo(target: Path, rgb: Bytes, like: Path | None = None) -> list[str]:
     """Writes RGB uint8 [height, width, 3] as png, jpg or webp by the name, complete or not at all; returns notes.
 
-    ``like`` is the photo that it came from, whose camera tags and colour profile are copied. Call ``check_target`` first.
+    ``like`` is the photo that it came from: its camera tags and colour profile are copied. ``check_target`` first.
     Raises UnsupportedContainer, OutputNotWritable or DiskFull.
     """
     check_photo_target(target)
