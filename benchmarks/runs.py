@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.clips import scratch
 from benchmarks.machine import ffmpeg_binary
+from benchmarks.peers import ENCODER_OPTIONS
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-c", "import sys; from stream.cli import main; sys.exit(main())")
@@ -106,7 +107,12 @@ def _worker(arguments: Sequence[str]) -> dict[str, Any]:
 def ffmpeg_row(name: str, clip: Path, frames: int, filters: str | None, rounds: int | None = None) -> Row:
     """The ``ffmpeg`` command line with a filter, same encoder settings; its frames are those of the clip."""
     video = ("-vf", filters) if filters else ()
-    encoder = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-an")
+    encoder = (
+        "-c:v",
+        "libx264",
+        *(part for key, value in ENCODER_OPTIONS.items() for part in (f"-{key}", value)),
+        "-an",
+    )
     return Row(name, ("ffmpeg", str(frames), "-i", str(clip), *video, *encoder, str(scratch() / "out.mp4")), rounds)
 
 

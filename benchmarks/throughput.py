@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import machine, passes, report
 from benchmarks.clips import SIZES, TINY, ClipSpec, clip, scratch
+from benchmarks.peers import ENCODER_OPTIONS
 from benchmarks.plots import plot_rows, plot_sizes
 from benchmarks.runs import Measured, Row, ffmpeg_row, interleaved
 
@@ -43,7 +44,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     found = {
         **started,
         "clip": {"width": main.width, "height": main.height, "frames": main.frames, "mbit_per_s": main.mbit_per_s},
-        "encoder": "libx264 veryfast crf 20",
+        "encoder": "libx264 " + " ".join(f"{key} {value}" for key, value in ENCODER_OPTIONS.items()),
         "rounds": rounds,
         "goal": GOAL,
         "ratio": ratios,
@@ -68,6 +69,9 @@ def _rows(spec: ClipSpec, path: Path, given: argparse.Namespace) -> list[Row]:
         ours("codec only", "codec"),
         ours("codec only, same pictures", "matched", "--bundle", given.bundle),
         ours("enhanced", "enhanced", "--bundle", given.bundle),
+        ours(
+            "enhanced, network on every frame", "enhanced", "--bundle", given.bundle, "--network-every", "1", rounds=3
+        ),
         ours("enhanced, SCI through the bridge", "enhanced", "--bundle", given.sci, rounds=3),
         ours("OpenCV CLAHE on the luma plane", "clahe", rounds=3),
         ours("OpenCV CLAHE by way of Lab", "clahe-rgb", rounds=2),

@@ -24,16 +24,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import ENCODER_OPTIONS, PEERS
 from engines.bundle import load_bundle
 from engines.curve.cpu import warm
 from engines.tone_model import ToneModel
 from stream.media import EncoderSettings, Frame, open_sink, open_source
+from stream.settings import Settings
 from stream.stages import Stages
 from stream.telemetry import Telemetry, peak_rss_mb
 from stream.vision.enhancer import Enhancer
 
-ENCODER = EncoderSettings(codec="libx264", crf=20, preset="veryfast")
+ENCODER = EncoderSettings(codec="libx264", options=ENCODER_OPTIONS)
 
 
 class Clock:
@@ -103,7 +104,7 @@ def main() -> int:
     parser.add_argument("clip", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--bundle", default="curve")
-    parser.add_argument("--network-every", type=int, default=1)
+    parser.add_argument("--network-every", type=int, default=Settings.model_fields["network_every"].default)
     parser.add_argument("--frames", type=int, default=None, help="peers: stop after so many frames")
     given = parser.parse_args()
     clock = Clock()

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from benchmarks.clips import TINY, clip
-from benchmarks.runs import ROOT, Measured, Row
+from benchmarks.runs import ROOT, Measured, Row, ffmpeg_row
+from benchmarks.worker import ENCODER
+from stream.media import EncoderSettings
 
 
 def measured(mode: str, out: Path, *options: str) -> dict[str, Any]:
@@ -63,3 +65,10 @@ def test_medians_ignore_one_slow_run() -> None:
     assert row.fps == pytest.approx(10 / 0.22)
     assert row.middle_run() is runs[1]
     assert row.spread == pytest.approx((0.9 - 0.1) / 0.11)
+
+
+def test_every_row_encodes_with_the_defaults_of_the_product() -> None:
+    assert ENCODER.codec_options() == EncoderSettings().codec_options()
+    command = ffmpeg_row("ffmpeg", Path("in.mp4"), 1, None).arguments
+    for key, value in EncoderSettings().codec_options().items():
+        assert command[command.index(f"-{key}") + 1] == value
