@@ -149,10 +149,12 @@ def _kernels() -> Iterator[Finding]:
 
 
 def _kernel_caches(package: Path) -> Iterator[Path]:
-    """Index files of numba's cache, beside the sources or in the folder that the environment names."""
+    """Index files of numba's cache: beside the sources, in the folder that the environment names, or in the user's."""
     named = os.environ.get("NUMBA_CACHE_DIR")
-    for root in (package, Path(named) if named else package):
-        yield from root.rglob("*.nbi")
+    yield from package.rglob("*.nbi")
+    if named:
+        yield from Path(named).rglob("*.nbi")
+    yield from (Path.home() / ".cache" / "numba").glob("*/*.nbi")
 
 
 def warm_kernels() -> str:

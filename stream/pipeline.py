@@ -55,13 +55,21 @@ class Pipeline:
         self._tone_model: Future[Predict] | None = None
         self._bundle: dict[str, str] | None = None
         self._notes: list[list[str]] = []
-        self._has_output = True
+        self._before: tuple[int, int] | None = None
         self._stop_requested = False
 
     def run(self) -> Summary:
-        """Enhance the whole input. Raises ``StreamError`` or ``EngineError``, each with advice."""
+        """Enhance the whole input. Raises ``StreamError`` or ``EngineError``, each with advice.
+
+        On ``KeyboardInterrupt`` the output so far is finalised before it is raised again.
+        """
         self.start()
-        return self.wait()
+        try:
+            return self.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            self.join()
+            raise
 
     def start(self) -> None:
         """Open everything and start the threads. Raises what ``run`` raises, before anything is written."""
@@ -123,7 +131,7 @@ class Pipeline:
         enhancer = self._enhancer
         return Summary(
             input=str(self.source),
-            output=str(self.output) if self._has_output and self.output.exists() else None,
+            output=str(self.output) if _identity(self.output) not in (None, self._before) else None,
             exit_reason=reason,
             error=str(error) if error else None,
             width=self.size[0],
@@ -166,7 +174,8 @@ class Pipeline:
     def _open(self, *, to_sink: bool) -> None:
         if self._stages is not None:
             raise RuntimeError("a pipeline runs once: make another one")
-        self._has_output = to_sink
+        self._before = _identity(self.output)
+        self._telemetry.begin()
         settings = self.settings
         if settings.strength > 0:
             self._tone_model = _in_background(self._load_tone_model)
@@ -223,8 +232,17 @@ def _encoder(settings: Settings) -> EncoderSettings:
     return EncoderSettings(codec=settings.codec, options=dict(settings.encoder_options), **chosen)  # type: ignore[arg-type]
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What distinguishes a file from the one that had its name before; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def _in_background(load: Callable[[], Predict]) -> Future[Predict]:
-    """Start ``load`` in a daemon thread."""
+    """Start ``load`` in a thread. The interpreter waits for it at exit: libraries that are half loaded would crash."""
     future: Future[Predict] = Future()
 
     def body() -> None:
@@ -233,5 +251,5 @@ def _in_background(load: Callable[[], Predict]) -> Future[Predict]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=body, name="stream-load", daemon=True).start()
+    threading.Thread(target=body, name="load").start()
     return future

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         default_factory=dict, title="Encoder options", description="Further option of the encoder; repeatable."
     )
     threads: int | None = Field(
-        None, ge=1, le=256, title="Threads", description="Threads for the enhancement. Default: all cores."
+        None, ge=1, le=256, title="Threads", description="Threads for the pass over the pixels. Default: what pays off."
     )
     output: Path | None = Field(
         None, title="Output", description="Output file, or folder for several inputs. Default: beside the input."

@@ -103,10 +103,14 @@ class Telemetry:
         self._stages: dict[str, StageMeter] = {}
         self._frames_in = 0
         self._frames_out = 0
-        self._started = time.perf_counter()
-        self._cpu_before = time.process_time()
         self._first_out: float | None = None
         self._ended: float | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the clocks, again if need be."""
+        self._started = time.perf_counter()
+        self._cpu_before = time.process_time()
 
     def stage(self, name: str) -> StageMeter:
         """The meter called ``name``, made at first use."""

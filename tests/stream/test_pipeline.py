@@ -260,6 +260,22 @@ def test_a_source_that_fails_on_the_way_keeps_what_was_done(clip, tiny_bundle, t
     assert len(luma_means(tmp_path / "out.mp4")) == summary.frames_out > 0
 
 
+def test_a_failed_overwrite_keeps_the_old_file_and_does_not_claim_it(clip, tiny_bundle, tmp_path, monkeypatch):
+    from stream.media.sinks.file import FileSink
+
+    def failing(self, frame):
+        raise StreamError("no")
+
+    monkeypatch.setattr(FileSink, "write", failing)
+    out = tmp_path / "out.mp4"
+    out.write_text("mine")
+    pipeline = Pipeline(clip, out, model=tiny_bundle, overwrite=True)
+    with pytest.raises(StreamError):
+        pipeline.run()
+    assert out.read_text() == "mine"
+    assert pipeline.summary().output is None
+
+
 def test_a_pipeline_runs_once(clip, tmp_path):
     pipeline = Pipeline(clip, tmp_path / "out.mp4", strength=0, **FAST)
     with pytest.raises(RuntimeError, match="not started"):

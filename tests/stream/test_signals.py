@@ -125,6 +125,12 @@ def test_a_terminal_gets_a_bar_with_frames_rate_and_latency(long_clip, tiny_bund
     assert "out.mkv: 1200 frames" in text
 
 
+def test_a_refused_run_ends_cleanly_although_the_network_is_still_loading(tiny_bundle, tmp_path):
+    process = command(tmp_path, "missing.mp4", "-m", tiny_bundle)
+    _, messages = process.communicate(timeout=60)
+    assert (process.returncode, len(messages.splitlines())) == (1, 1)
+
+
 def test_a_full_run_as_a_process(tiny_bundle, tmp_path):
     write_dark_clip(tmp_path / "in.mp4", frames=4)
     process = command(tmp_path, "in.mp4", "-m", tiny_bundle)
