@@ -1,1 +1,23 @@
-"""Frames in time: sources, stages, sinks, and the pipeline that keeps them running."""
+"""Frames in time: sources, stages, sinks, and the pipeline that keeps them running.
+
+``Pipeline`` and ``Settings`` are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream.pipeline import Pipeline
+    from stream.settings import Settings
+
+__all__ = ["Pipeline", "Settings"]
+
+_HOMES = {"Pipeline": "stream.pipeline", "Settings": "stream.settings"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stream' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""One decoded picture on its way through the pipeline."""
+"""What travels through the pipeline: decoded pictures, and packets of the other streams on their way to be copied."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
+from av.packet import Packet as AvPacket
+from av.stream import Stream
 
 from engines.planes import Planes
 
@@ -15,7 +17,7 @@ class Frame:
     """A picture, its place in time, and views on its planes (no copy).
 
     ``picture`` owns the memory of ``planes`` and carries the colour tags as decoded; frames come from pools, so planes
-    are read-only unless the frame was made by ``with_picture`` of a fresh picture.
+    are read-only unless the frame was made by ``fresh_like`` or ``with_picture`` of a fresh picture.
     """
 
     picture: av.VideoFrame
@@ -28,6 +30,8 @@ class Frame:
     duration: int = 0
     """In ``time_base`` units; 0 = unknown."""
     key_frame: bool = False
+    captions: bool = False
+    """Closed captions ride on ``picture``."""
 
     @property
     def time(self) -> float:
@@ -37,3 +41,11 @@ class Frame:
     def with_picture(self, picture: av.VideoFrame, planes: Planes) -> Frame:
         """The same moment with other pixels."""
         return replace(self, picture=picture, planes=planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet of a stream that is copied, never decoded; ``stream`` is the source's stream that it came from."""
+
+    data: AvPacket[Stream]
+    stream: Stream

@@ -1,0 +1,84 @@
+"""Does the exported model do what the network does? Compared in 8-bit codes of the enhanced picture: what one sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from engines.colour import Colour
+from engines.curve.grid import CurveGrid
+from engines.curve.reference import apply
+from engines.planes import Planes
+from export.onnx_model import Interface
+
+LIMIT = 1.0
+"""Greatest allowed 99th percentile of the difference, in codes."""
+_SIZES = ((144, 256), (192, 192), (256, 144))
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Differences between ONNX Runtime and torch over all compared samples, in codes of 255."""
+
+    p99: float
+    worst: float
+    pictures: int
+
+
+def synthetic_pictures(seed: int = 0) -> Iterator[NDArray[np.float32]]:
+    """R'G'B' pictures [3, h, w] in 0..1 of every thumbnail shape: dark scenes, noise, black, white, random."""
+    rng = np.random.default_rng(seed)
+    for height, width in _SIZES:
+        ramp = np.linspace(0, 1, width, dtype=np.float32) * np.linspace(0.1, 0.6, height, dtype=np.float32)[:, None]
+        tint = rng.uniform(0.5, 1, (3, 1, 1)).astype(np.float32)
+        scene = ramp * tint * np.float32(0.4)
+        scene[:, height // 4 : height // 3, width // 2 : width // 2 + 12] = 1
+        noisy = scene + rng.normal(0, 0.03, scene.shape)
+        level = np.zeros((3, height, width), np.float32)
+        for picture in (scene, noisy, level, level + 1, rng.random((3, height, width))):
+            yield np.clip(picture, 0, 1).astype(np.float32)
+
+
+def compare(network: nn.Module, model: bytes, interface: Interface, pictures: Sequence[NDArray[np.float32]]) -> Parity:
+    """Run both on all pictures and compare what comes out of the whole enhancement."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    network.eval()
+    differences = []
+    for picture in pictures:
+        given = _planar(picture) if interface.result == "grid" else picture
+        with torch.no_grad():
+            expected = network(torch.from_numpy(given)[None]).numpy()
+        (found,) = session.run([interface.result], {interface.given: given[None]})
+        if interface.result == "grid":
+            one, two = (_applied(grid[0], given) for grid in (expected, found))
+        else:
+            one, two = expected * 255, found * 255
+        differences.append(np.abs(one - two).ravel())
+    all_of_them = np.concatenate(differences)
+    if not np.isfinite(all_of_them).all():
+        return Parity(float("inf"), float("inf"), len(pictures))
+    return Parity(float(np.percentile(all_of_them, 99)), float(all_of_them.max()), len(pictures))
+
+
+def _planar(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """y, u, v of an R'G'B' picture with the weights of BT.709."""
+    kr, kb = Colour("bt709").kr_kb
+    red, green, blue = picture
+    y = kr * red + (1 - kr - kb) * green + kb * blue
+    return np.stack((y, (blue - y) / (2 * (1 - kb)), (red - y) / (2 * (1 - kr)))).astype(np.float32)
+
+
+def _applied(grid: NDArray[np.float32], planar: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Codes of the picture after the shipped pass, all planes in one row."""
+    codes = np.rint(planar * 255 + np.array([0, 128, 128], np.float32)[:, None, None]).clip(0, 255).astype(np.uint8)
+    planes = Planes(codes[0], codes[1, ::2, ::2].copy(), codes[2, ::2, ::2].copy(), Colour("bt709", True))
+    done = apply(planes, CurveGrid(grid))
+    return np.concatenate([plane.ravel() for plane in (done.y, done.u, done.v)]).astype(np.float32)

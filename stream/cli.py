@@ -1,0 +1,176 @@
+"""The command ``stream-enhance``.
+
+``stream-enhance INPUT... [OUTPUT]`` enhances; ``doctor``, ``models`` and ``warm`` are subcommands. The options are the
+fields of ``Settings``. Heavy imports happen inside the commands, in the order in which they are needed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from annotated_types import Ge, Le
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
+
+from stream.settings import Settings
+
+USAGE = 2
+_DEFAULT = "enhance"
+_FLAGS = {
+    "model": ["--model", "-m"],
+    "encoder_options": ["--encoder-options", "-e"],
+    "output": ["--output", "-o"],
+    "summary": ["--json", "--summary"],
+    "quiet": ["--quiet", "-q"],
+}
+_EPILOG = "Other commands: doctor (what this machine can do), models (bundles), warm (compile the kernels)."
+
+
+class DefaultCommand(TyperGroup):
+    """A group whose first word may be left out: what is no command is an argument of ``enhance``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``in.mp4`` -> ``enhance in.mp4``"""
+        if args and args[0] not in self.commands and args[0] != "--version":
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args or [_DEFAULT, "--help"])
+
+
+app = typer.Typer(cls=DefaultCommand, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"stream-enhance {version('stream-enhance')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make dark video bright: stream-enhance INPUT... [OUTPUT]"""
+
+
+def enhance(inputs: list[str], **given: Any) -> None:
+    """Make dark clips and photos bright and steady.
+
+    stream-enhance INPUT... [OUTPUT]: an input is a file, a folder or a pattern; several are worked through one by one.
+    Two names are an input and its output. Without an output, results go beside the inputs as NAME.enhanced.
+    """
+    from stream.jobs import plan
+    from stream.runner import report, run_jobs
+
+    options = {name: value for name, value in given.items() if value not in (None, [])}
+    try:
+        settings = Settings(**options)
+    except ValidationError as error:
+        _refuse(error)
+    if settings.debug:
+        _log_everything()
+    try:
+        code = run_jobs(plan(inputs, settings.output), settings)
+    except Exception as error:
+        code = report(error, debug=settings.debug)
+    raise typer.Exit(code)
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The command-line option of a settings field; pydantic checks its value."""
+    flags = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])
+    default = "" if field.default in (None, False) or field.default_factory else f" [default: {field.default}]"
+    kind: Any = str | None
+    metavar: str | None = _metavar(field)
+    if field.annotation is bool:
+        kind, metavar = bool | None, None
+    elif name == "encoder_options":
+        kind, metavar = list[str] | None, "KEY=VALUE"
+    option = typer.Option(*flags, help=f"{field.description}{default}", metavar=metavar, show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _metavar(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    low = next((limit.ge for limit in field.metadata if isinstance(limit, Ge)), None)
+    high = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
+    return f"{low:g}..{high:g}" if low is not None and high is not None else (field.title or "").upper().split()[-1]
+
+
+def _register_enhance() -> None:
+    """Give ``enhance`` one option for each field of the settings."""
+    arguments = inspect.Parameter(
+        "inputs",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        annotation=Annotated[list[str], typer.Argument(metavar="INPUT", show_default=False)],
+    )
+    parameters = [arguments, *(_option(name, field) for name, field in Settings.model_fields.items())]
+    enhance.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    enhance.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app.command(_DEFAULT, epilog=_EPILOG)(enhance)
+
+
+_register_enhance()
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what this machine can do, what is missing and how to get it."""
+    from stream.doctor import examine, to_json, to_text
+
+    findings = examine()
+    typer.echo(to_json(findings) if as_json else to_text(findings))
+
+
+@app.command()
+def models() -> None:
+    """List the bundles that --model knows by name."""
+    from stream.doctor import bundles
+
+    for bundle in bundles():
+        typer.echo(f"{bundle.name:<12} {bundle.text}")
+
+
+@app.command()
+def warm() -> None:
+    """Compile the kernels now, so that no later start has to."""
+    from stream.doctor import warm_kernels
+
+    typer.echo(warm_kernels())
+
+
+def _refuse(error: ValidationError) -> None:
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        flag = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])[0]
+        print(f"error: {flag}: {problem['msg']}, given was {problem['input']!r}.", file=sys.stderr)
+    raise typer.Exit(USAGE)
+
+
+def _log_everything() -> None:
+    import logging
+
+    import av.logging
+
+    logging.basicConfig(level=logging.DEBUG)
+    av.logging.set_level(av.logging.INFO)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted, 143 terminated."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""All that a run can be told, once: the same names on the command line, in the environment and in plain dicts.
+
+``Settings(strength=0.8)`` or ``Settings(**dict)`` in Python, ``--strength 0.8`` on the command line,
+``STREAM_ENHANCE_STRENGTH=0.8`` in the environment. What is given in the call wins over the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Compare = Literal["none", "split", "side"]
+
+
+class Settings(BaseSettings):
+    """Options of one run. Raises ``pydantic.ValidationError`` for unknown names and values out of range."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAM_ENHANCE_", extra="forbid", frozen=True)
+
+    model: Annotated[str, BeforeValidator(str)] = Field(
+        "curve", title="Model", description="Name of a bundle, or path of a bundle folder."
+    )
+    strength: float = Field(
+        1.0, ge=0.0, le=1.0, title="Strength", description="How much of the enhancement is used; 0 changes nothing."
+    )
+    compare: Compare = Field(
+        "none", title="Compare", description="Before and after in one picture: one half each, or side by side."
+    )
+    network_every: int = Field(
+        2, ge=1, le=60, title="Network every", description="Run the network on every N-th frame, and at every cut."
+    )
+    codec: str = Field("libx264", title="Codec", description="Video encoder of the output, as FFmpeg names it.")
+    crf: int | None = Field(
+        None, ge=0, le=63, title="CRF", description="Constant quality; lower is better and larger. Default: by encoder."
+    )
+    preset: str | None = Field(
+        None, title="Preset", description="Speed of the encoder, such as veryfast. Default: by encoder."
+    )
+    encoder_options: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, title="Encoder options", description="Further option of the encoder; repeatable."
+    )
+    threads: int | None = Field(
+        None, ge=1, le=256, title="Threads", description="Threads for the pass over the pixels. Default: what pays off."
+    )
+    output: Path | None = Field(
+        None, title="Output", description="Output file, or folder for several inputs. Default: beside the input."
+    )
+    overwrite: bool = Field(False, title="Overwrite", description="Replace existing outputs.")
+    summary: Path | None = Field(None, title="Summary", description="Write the summary as JSON; - is standard output.")
+    quiet: bool = Field(False, title="Quiet", description="Say nothing but errors.")
+    debug: bool = Field(False, title="Debug", description="Show tracebacks and the log of the libraries.")
+
+    @field_validator("encoder_options", mode="before")
+    @classmethod
+    def _key_value_pairs(cls, given: object) -> object:
+        """Accept ``"tune=film,aq-mode=3"`` and ``["tune=film", "aq-mode=3"]`` beside a dict."""
+        pairs = given.split(",") if isinstance(given, str) else given
+        if not isinstance(pairs, (list, tuple)):
+            return pairs
+        options = {}
+        for pair in pairs:
+            key, equals, value = str(pair).partition("=")
+            if not (key.strip() and equals):
+                raise ValueError(f"'{pair}' is not of the form key=value")
+            options[key.strip()] = value.strip()
+        return options

@@ -1,0 +1,41 @@
+"""The first start on a machine: kernels compile where nothing can be cached, and are found again where it can."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(code: str, **environment: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_any_folder_to_cache_in() -> None:
+    code = (
+        "from numba.core import caching\n"
+        "(getattr(caching, 'CacheImpl', None) or caching._CacheImpl)._locator_classes = []\n"
+        "import numpy as np\n"
+        "from engines.thumbnail import sample_rgb\n"
+        "print(sample_rgb(np.full((8, 8, 3), 255, np.uint8)).y.min())\n"
+    )
+    assert abs(float(run(code)) - 1) < 1e-6
+
+
+def test_warming_up_leaves_a_cache_that_the_next_start_uses(tmp_path: Path) -> None:
+    code = (
+        "import numba.core.event as event\n"
+        "recorder = event.RecordingListener()\n"
+        "event.register('numba:compile', recorder)\n"
+        "import engines\n"
+        "engines.warm()\n"
+        "print(len(recorder.buffer))\n"
+    )
+    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path))) > 0
+    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path))) == 0

@@ -1,0 +1,61 @@
+"""One set of names for Python, the environment and dicts, with ranges that hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from stream.settings import Settings
+
+
+def test_defaults_enhance_fully_and_replace_nothing():
+    settings = Settings()
+    assert (settings.strength, settings.compare, settings.overwrite, settings.model) == (1.0, "none", False, "curve")
+
+
+def test_the_environment_is_read_and_the_call_wins(monkeypatch):
+    monkeypatch.setenv("STREAM_ENHANCE_STRENGTH", "0.25")
+    monkeypatch.setenv("STREAM_ENHANCE_CODEC", "libx265")
+    settings = Settings(codec="libsvtav1")
+    assert (settings.strength, settings.codec) == (0.25, "libsvtav1")
+
+
+@pytest.mark.parametrize("given", ["tune=film,aq-mode=3", ["tune=film", "aq-mode=3"], {"tune": "film", "aq-mode": "3"}])
+def test_encoder_options_come_as_text_list_or_dict(given):
+    assert Settings(encoder_options=given).encoder_options == {"tune": "film", "aq-mode": "3"}
+
+
+def test_encoder_options_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("STREAM_ENHANCE_ENCODER_OPTIONS", "tune=film")
+    assert Settings().encoder_options == {"tune": "film"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("strength", 1.01),
+        ("strength", -0.01),
+        ("strength", "much"),
+        ("compare", "diagonal"),
+        ("crf", 64),
+        ("network_every", 0),
+        ("threads", 0),
+        ("encoder_options", "tune"),
+        ("strenght", 0.5),
+    ],
+)
+def test_values_out_of_range_and_unknown_names_are_refused(name, value):
+    with pytest.raises(ValidationError, match=name):
+        Settings(**{name: value})
+
+
+def test_a_plain_dict_makes_the_same_settings_again():
+    settings = Settings(strength="0.5", output="out.mp4", encoder_options=["tune=film"])
+    assert settings.output == Path("out.mp4")
+    assert Settings(**settings.model_dump()) == settings
+
+
+def test_every_field_says_what_it_is():
+    assert all(field.title and field.description for field in Settings.model_fields.values())

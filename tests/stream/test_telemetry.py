@@ -1,0 +1,72 @@
+"""Percentiles against exact ones, and the bookkeeping of frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.telemetry import LatencyHistogram, Telemetry, peak_rss_mb
+
+
+@given(
+    st.lists(st.floats(2e-6, 500.0), min_size=1, max_size=300),
+    st.sampled_from([0.0, 0.5, 0.95, 0.99, 1.0]),
+)
+def test_quantiles_are_within_three_percent_of_the_exact_ones(durations, share):
+    histogram = LatencyHistogram()
+    for seconds in durations:
+        histogram.add(seconds)
+    exact = float(np.quantile(durations, share, method="inverted_cdf"))
+    assert histogram.quantile(share) == pytest.approx(exact, rel=0.03)
+    assert histogram.count == len(durations)
+    assert histogram.total == pytest.approx(sum(durations))
+
+
+def test_durations_outside_the_bins_count_in_the_outermost_ones():
+    histogram = LatencyHistogram()
+    for seconds in (0.0, 1e-9, 1e9):
+        histogram.add(seconds)
+    assert histogram.count == 3
+    assert histogram.quantile(0.5) < 2e-6
+    assert histogram.quantile(1.0) > 900
+
+
+def test_an_empty_histogram_has_no_latency():
+    assert LatencyHistogram().quantile(0.5) == 0.0
+
+
+def test_frames_are_accounted_for_at_every_moment():
+    telemetry = Telemetry()
+    for _ in range(10):
+        telemetry.frame_in()
+    for _ in range(6):
+        telemetry.frame_out()
+    telemetry.drop("stale", 3)
+    telemetry.drop("queue_full")
+    stats = telemetry.snapshot()
+    assert (stats.frames_in, stats.frames_out, stats.dropped) == (10, 6, {"stale": 3, "queue_full": 1})
+    assert stats.in_flight == telemetry.in_flight == 0
+
+
+def test_the_clock_stops_at_the_end():
+    telemetry = Telemetry()
+    telemetry.end()
+    first = telemetry.snapshot().elapsed_s
+    assert telemetry.snapshot().elapsed_s == first
+
+
+def test_a_stage_reports_its_percentiles_in_milliseconds():
+    telemetry = Telemetry()
+    for milliseconds in range(1, 101):
+        telemetry.stage("encode").latency.add(milliseconds / 1e3)
+    figures = telemetry.snapshot().stages["encode"]
+    assert figures.count == 100
+    assert figures.mean_ms == pytest.approx(50.5)
+    assert figures.p50_ms == pytest.approx(50, rel=0.03)
+    assert figures.p99_ms == pytest.approx(99, rel=0.03)
+
+
+def test_peak_memory_is_that_of_a_python_process():
+    assert 10 < peak_rss_mb() < 100_000

@@ -1,0 +1,60 @@
+"""Metrics against hand-computed values and against torchmetrics, an implementation of other hands."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from training.metrics import gt_mean, psnr, ssim_gaussian, ssim_uniform
+
+
+def pictures(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    one = torch.nn.functional.interpolate(torch.rand(2, 3, 9, 8, generator=generator), (40, 37), mode="bilinear") * 255
+    return one.round(), (one * 0.8 + 20 + 6 * torch.randn(one.shape, generator=generator)).clamp(0, 255).round()
+
+
+def test_one_grey_level_everywhere_is_48_decibels() -> None:
+    one = torch.randint(0, 255, (1, 3, 20, 20)).float()
+    assert psnr(one, one + 1).item() == pytest.approx(48.13, abs=0.005)
+    assert math.isinf(psnr(one, one).item())
+
+
+@pytest.mark.parametrize("metric", [ssim_gaussian, ssim_uniform])
+def test_ssim_is_one_for_the_same_picture_and_symmetric(metric: object) -> None:
+    assert callable(metric)
+    one, two = pictures()
+    torch.testing.assert_close(metric(one, one), torch.ones(2))
+    torch.testing.assert_close(metric(one, two), metric(two, one))
+    assert (metric(one, two) < 0.99).all()
+
+
+def test_gaussian_ssim_equals_torchmetrics_over_the_valid_region() -> None:
+    one, two = pictures(1)
+    found = structural_similarity_index_measure(
+        one.double(), two.double(), data_range=255.0, sigma=1.5, reduction="none", return_full_image=True
+    )
+    # It pads by reflection and averages over everything; the valid region is what lies 5 pixels inside.
+    expected = found[1][..., 5:-5, 5:-5].mean((1, 2, 3))
+    torch.testing.assert_close(ssim_gaussian(one.double(), two.double()), expected, atol=1e-6, rtol=0)
+
+
+def test_uniform_ssim_of_one_window_by_its_definition() -> None:
+    one, two = (picture[:1, :, :7, :7].double() for picture in pictures(2))
+    values = []
+    for x, y in zip(one[0].flatten(1), two[0].flatten(1), strict=True):
+        (vx, vxy), (_, vy) = torch.cov(torch.stack((x, y)))
+        c1, c2 = 2.55**2, 7.65**2
+        mx, my = x.mean(), y.mean()
+        values.append((2 * mx * my + c1) * (2 * vxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2)))
+    torch.testing.assert_close(ssim_uniform(one, two)[0], torch.stack(values).mean())
+
+
+def test_gt_mean_gives_the_grey_mean_of_the_reference() -> None:
+    got, want = torch.full((1, 3, 8, 8), 40.0), torch.rand(1, 3, 8, 8) * 120
+    grey = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
+    levelled = gt_mean(got, want)
+    assert (levelled * grey).sum(1).mean().item() == pytest.approx((want * grey).sum(1).mean().item(), rel=1e-5)
