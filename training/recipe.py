@@ -23,9 +23,12 @@ class Augmentation(_Strict):
     detail: float = Field(1.0, ge=1)
     """Size at which the result is compared with the target, as a multiple of the thumbnail's."""
     smallest_crop: float = Field(0.6, gt=0, le=1)
+    largest_crop: float = Field(1.0, gt=0, le=1)
     turned: float = Field(0.1, ge=0, le=1)
     mixed: float = Field(0.5, ge=0, le=1)
     """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
+    dimmed: float = Field(0.0, ge=0, le=1)
+    """Share of dark pictures whose light is changed by a factor of 0.5 to 1.3."""
     degraded: float = Field(0.3, ge=0, le=1)
     """Share of pictures with noise, another white balance and compression."""
     exposed: float = Field(0.0, ge=0, le=1)

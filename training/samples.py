@@ -116,6 +116,8 @@ class Samples:
         elif brighter is not None and rng.random() < self.augmentation.mixed:
             share = float(rng.uniform(0, 0.6))
             low = _to_codes((1 - share) * _LINEAR[low] + share * _LINEAR[brighter])
+        if rng.random() < self.augmentation.dimmed:
+            low = _to_codes(np.minimum(float(np.exp(rng.uniform(-0.7, 0.26))) * _LINEAR[low], 1))
         return low, low
 
     def _balance(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -145,7 +147,7 @@ def _geometry(
     turned = rng.random() < how.turned
     height, width = pictures[0].shape[:2][:: -1 if turned else 1]
     # Photographs come in any aspect: half of the crops keep the whole extent of the longer side free.
-    scale = float(rng.uniform(how.smallest_crop, 1.0))
+    scale = float(rng.uniform(how.smallest_crop, how.largest_crop))
     aspect = (shape[1] / shape[0]) ** float(rng.uniform(0.0, 1.0))
     crop_h = int(height * scale * min(1.0, 1 / aspect))
     crop_w = int(width * scale * min(1.0, aspect))

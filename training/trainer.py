@@ -61,6 +61,8 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step)
             network.train()
+            # What dropout draws must not depend on where the run was interrupted.
+            torch.manual_seed(recipe.seed * 1_000_003 + step)
             terms = network_loss(network, batch, recipe)
             total = torch.stack(list(terms.values())).sum()
             if not torch.isfinite(total):
