@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor, scene: Tensor) -> Tensor:
         scale, shift = self.film(scene)[:, :, None, None].chunk(2, 1)
         inner = F.relu(self.norm(self.wide(features)) * (1 + scale) + shift)
-        mixed: Tensor = self.mix(F.dropout2d(inner, 0.1, self.training))
+        mixed: Tensor = self.mix(inner)
         return F.relu(features + mixed)
 
 
@@ -80,8 +80,14 @@ class CurveNet(nn.Module):
             nn.BatchNorm2d(deep),
             nn.ReLU(),
         )
+        # A few hundred pictures are soon known by heart; what is dropped here cannot be.
         self.scene = nn.Sequential(
-            nn.Linear(2 * deep, 2 * context), nn.ReLU(), nn.Linear(2 * context, context), nn.ReLU()
+            nn.Dropout(0.15),
+            nn.Linear(2 * deep, 2 * context),
+            nn.ReLU(),
+            nn.Dropout(0.15),
+            nn.Linear(2 * context, context),
+            nn.ReLU(),
         )
         self.blocks = nn.ModuleList(ResidualBlock(deep, dilation, context) for dilation in dilations)
         self.head = nn.Conv2d(deep, 9, 3, padding=1)
@@ -102,8 +108,6 @@ class CurveNet(nn.Module):
         y, chroma = thumbnail[:, :1], thumbnail[:, 1:]
         features: Tensor = self.encode(torch.cat((y, y.clamp(min=1e-6).sqrt(), chroma), 1))
         scene = self.scene(torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1))
-        # A few hundred scenes are soon known by heart; what is dropped here cannot be.
-        scene = F.dropout(scene, 0.2, self.training)
         for block in self.blocks:
             features = block(features, scene)
         correction: Tensor = torch.tanh(self.head(features))

@@ -27,8 +27,6 @@ class Augmentation(_Strict):
     turned: float = Field(0.1, ge=0, le=1)
     mixed: float = Field(0.5, ge=0, le=1)
     """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
-    dimmed: float = Field(0.0, ge=0, le=1)
-    """Share of dark pictures whose light is changed by a factor of 0.5 to 1.3."""
     degraded: float = Field(0.3, ge=0, le=1)
     """Share of pictures with noise, another white balance and compression."""
     exposed: float = Field(0.0, ge=0, le=1)
@@ -61,6 +59,8 @@ class Recipe(_Strict):
     data_name: str
     """How the model card names the data."""
     data_licence: str
+    brightest: float = Field(0.25, gt=0, le=1)
+    """In exposure brackets: the mean of the brightest exposure that is still an input."""
     out: Path
     validation: Path | None = None
     """Pairs that are only looked at, never trained on."""

@@ -116,8 +116,6 @@ class Samples:
         elif brighter is not None and rng.random() < self.augmentation.mixed:
             share = float(rng.uniform(0, 0.6))
             low = _to_codes((1 - share) * _LINEAR[low] + share * _LINEAR[brighter])
-        if rng.random() < self.augmentation.dimmed:
-            low = _to_codes(np.minimum(float(np.exp(rng.uniform(-0.7, 0.26))) * _LINEAR[low], 1))
         return low, low
 
     def _balance(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

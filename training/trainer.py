@@ -40,7 +40,7 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
     last = min(recipe.steps, recipe.steps if until is None else until)
     if first >= last:
         return checkpoint
-    samples = Samples(find_pairs(recipe.data), recipe.augmentation, recipe.seed)
+    samples = Samples(find_pairs(recipe.data, brightest=recipe.brightest), recipe.augmentation, recipe.seed)
     validation = Validation(find_pairs(recipe.validation)) if recipe.validation else None
     losses = Logbook(recipe.out / "log.csv", first)
     scores = Logbook(recipe.out / "validation.csv", first)
