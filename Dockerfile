@@ -17,8 +17,7 @@ COPY stream stream
 # Compiled kernels are found again by the time stamp of their source; image layers keep whole seconds only.
 RUN pip install --no-deps . && find /opt/venv/lib -path '*/site-packages/engines/*.py' -exec touch -d 2026-01-01 {} +
 
-COPY demo/night-street.mp4 /opt/demo/night-street.mp4
-RUN useradd --create-home viewer && mkdir /media /opt/kernels && chown viewer /media /opt/kernels
+RUN useradd --create-home viewer && mkdir -p /media /opt/kernels && chown viewer /media /opt/kernels
 USER viewer
 # Compiled for the CPU that builds the image; another CPU compiles once more at its first start. Any --user may write there.
 RUN stream-enhance warm && chmod -R a+rwX /opt/kernels

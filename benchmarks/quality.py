@@ -153,7 +153,9 @@ def show(found: dict[str, Any]) -> None:
     rows = {row["name"]: row["psnr"] for row in found["rows"]}
     above = rows["curve"] - rows["SCI ours, full size"]
     print(f"\ncurve {rows['curve']:.2f} dB (goal {found['goal_db']}),")
-    print(f"{above:+.2f} dB against our SCI at full size (goal +{found['goal_above_sci_db']:g})")
+    print(f"{above:+.2f} dB against our SCI at full size (goal +{found['goal_above_sci_db']:g}),")
+    best = max((name for name in rows if name.startswith("SCI")), key=lambda name: rows[name])
+    print(f"{rows['curve'] - rows[best]:+.2f} dB against the best of all SCI rows ({best})")
     print("GT-mean rows brighten each result to its reference's mean first: they need the reference, no camera has it")
 
 

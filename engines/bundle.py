@@ -140,17 +140,21 @@ def available_bundles() -> dict[str, Path]:
 
 
 def load_bundle(path_or_name: str | Path) -> Bundle:
-    """Opens a bundle by folder or by name and verifies it. Raises ``BundleError`` with advice."""
+    """Opens a bundle by folder or by name and verifies it. Raises ``BundleError`` with advice.
+
+    A known name wins over a folder called the same in the working directory: say ``./curve`` for that one. A ``Path``
+    that is a folder is never taken for a name.
+    """
     folder = Path(path_or_name).expanduser()
-    if not folder.is_dir():
-        known = available_bundles()
-        if str(path_or_name) not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise BundleError(
-                f"no bundle '{path_or_name}': neither a folder nor a known name. "
-                f"Known names: {names}. Give the path of a bundle folder, or put it into {user_folder()}"
-            )
+    known = available_bundles()
+    if str(path_or_name) in known and not (isinstance(path_or_name, Path) and folder.is_dir()):
         folder = known[str(path_or_name)]
+    elif not folder.is_dir():
+        names = ", ".join(sorted(known)) or "none"
+        raise BundleError(
+            f"no bundle '{path_or_name}': neither a known name nor a folder. "
+            f"Known names: {names}. Give the path of a bundle folder, or put it into {user_folder()}."
+        )
     try:
         text = (folder / CARD_FILE).read_text(encoding="utf-8")
         model = (folder / MODEL_FILE).read_bytes()

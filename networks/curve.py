@@ -80,8 +80,14 @@ class CurveNet(nn.Module):
             nn.BatchNorm2d(deep),
             nn.ReLU(),
         )
+        # A few hundred pictures are soon known by heart; what is dropped here cannot be.
         self.scene = nn.Sequential(
-            nn.Linear(2 * deep, 2 * context), nn.ReLU(), nn.Linear(2 * context, context), nn.ReLU()
+            nn.Dropout(0.15),
+            nn.Linear(2 * deep, 2 * context),
+            nn.ReLU(),
+            nn.Dropout(0.15),
+            nn.Linear(2 * context, context),
+            nn.ReLU(),
         )
         self.blocks = nn.ModuleList(ResidualBlock(deep, dilation, context) for dilation in dilations)
         self.head = nn.Conv2d(deep, 9, 3, padding=1)

@@ -6,8 +6,10 @@ fields of ``Settings``. Heavy imports happen inside the commands, in the order i
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
+from threading import Thread
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -66,6 +68,7 @@ def enhance(inputs: list[str], **given: Any) -> None:
     stream-enhance INPUT... [OUTPUT]: an input is a file, a folder or a pattern; several are worked through one by one.
     Two names are an input and its output. Without an output, results go beside the inputs as NAME.enhanced.
     """
+    Thread(target=_preload, name="preload").start()
     from stream.jobs import plan
     from stream.runner import report, run_jobs
 
@@ -81,6 +84,14 @@ def enhance(inputs: list[str], **given: Any) -> None:
     except Exception as error:
         code = report(error, debug=settings.debug)
     raise typer.Exit(code)
+
+
+def _preload() -> None:
+    """Import what takes longest and waits for files and for LLVM, beside the imports of the main thread."""
+    with contextlib.suppress(ImportError):  # the main thread says what is missing
+        import engines.curve.cpu
+        import engines.thumbnail
+        import engines.tone_model  # noqa: F401
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:

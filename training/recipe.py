@@ -23,6 +23,7 @@ class Augmentation(_Strict):
     detail: float = Field(1.0, ge=1)
     """Size at which the result is compared with the target, as a multiple of the thumbnail's."""
     smallest_crop: float = Field(0.6, gt=0, le=1)
+    largest_crop: float = Field(1.0, gt=0, le=1)
     turned: float = Field(0.1, ge=0, le=1)
     mixed: float = Field(0.5, ge=0, le=1)
     """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
@@ -58,6 +59,8 @@ class Recipe(_Strict):
     data_name: str
     """How the model card names the data."""
     data_licence: str
+    brightest: float = Field(0.25, gt=0, le=1)
+    """In exposure brackets: the mean of the brightest exposure that is still an input."""
     out: Path
     validation: Path | None = None
     """Pairs that are only looked at, never trained on."""

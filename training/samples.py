@@ -145,7 +145,7 @@ def _geometry(
     turned = rng.random() < how.turned
     height, width = pictures[0].shape[:2][:: -1 if turned else 1]
     # Photographs come in any aspect: half of the crops keep the whole extent of the longer side free.
-    scale = float(rng.uniform(how.smallest_crop, 1.0))
+    scale = float(rng.uniform(how.smallest_crop, how.largest_crop))
     aspect = (shape[1] / shape[0]) ** float(rng.uniform(0.0, 1.0))
     crop_h = int(height * scale * min(1.0, 1 / aspect))
     crop_w = int(width * scale * min(1.0, aspect))

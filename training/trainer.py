@@ -40,7 +40,7 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
     last = min(recipe.steps, recipe.steps if until is None else until)
     if first >= last:
         return checkpoint
-    samples = Samples(find_pairs(recipe.data), recipe.augmentation, recipe.seed)
+    samples = Samples(find_pairs(recipe.data, brightest=recipe.brightest), recipe.augmentation, recipe.seed)
     validation = Validation(find_pairs(recipe.validation)) if recipe.validation else None
     losses = Logbook(recipe.out / "log.csv", first)
     scores = Logbook(recipe.out / "validation.csv", first)
@@ -61,6 +61,8 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step)
             network.train()
+            # What dropout draws must not depend on where the run was interrupted.
+            torch.manual_seed(recipe.seed * 1_000_003 + step)
             terms = network_loss(network, batch, recipe)
             total = torch.stack(list(terms.values())).sum()
             if not torch.isfinite(total):

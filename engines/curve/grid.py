@@ -119,12 +119,6 @@ class CurveGrid:
             raise ValueError(f"strength is 0..1, got {strength}")
         return self if strength == 1 else CurveGrid(_IDENTITY + np.float32(strength) * (self.coefficients - _IDENTITY))
 
-    def lerp(self, other: CurveGrid, alpha: float) -> CurveGrid:
-        """From this grid (alpha 0) to ``other`` of the same shape (alpha 1)."""
-        if self.coefficients.shape != other.coefficients.shape:
-            raise ValueError(f"grids of {self.rows}x{self.cols} and {other.rows}x{other.cols} nodes do not mix")
-        return CurveGrid(self.coefficients + np.float32(alpha) * (other.coefficients - self.coefficients))
-
     @property
     def slopes(self) -> tuple[Floats, Floats]:
         """Slope of every luma curve at white and at black, both [rows, cols]; negative where the curve falls."""

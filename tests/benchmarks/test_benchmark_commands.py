@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks import report
 from benchmarks.__main__ import main
+from benchmarks.clips import FPS, TINY
 from benchmarks.quality import gamma_to_mean
 from benchmarks.readme import BEGIN, END
 
@@ -82,6 +83,24 @@ def test_missing_data_is_said_with_what_to_pass(tmp_path: Path) -> None:
 def test_gamma_to_mean_reaches_the_mean() -> None:
     dark = np.random.default_rng(2).integers(0, 64, (64, 64, 3)).astype(np.uint8)
     assert gamma_to_mean(dark).mean() / 255 == pytest.approx(0.42, abs=0.01)
+
+
+def test_memory_is_watched_over_a_file_that_repeats_itself(tmp_path: Path, square_root_bundle: Path) -> None:
+    assert main(["memory", "--quick", "--bundle", str(square_root_bundle), "--results", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "memory.json").read_text())
+    assert found["short"]["frames"] == TINY.frames
+    assert found["long"]["frames"] >= 0.1 * 60 * FPS
+    assert 50 < found["short"]["peak_mb"] < 2000
+    assert (tmp_path / "memory.png").exists()
+
+
+@pytest.mark.slow
+def test_startup_stamps_the_way_to_the_first_frame(tmp_path: Path, square_root_bundle: Path) -> None:
+    assert main(["startup", "--quick", "--bundle", str(square_root_bundle), "--results", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "startup.json").read_text())
+    for start in found["warm"] + found["cold"]:
+        assert 0 < start["interpreter"] < start["imports"] < start["first frame"]
+    assert found["warm_median_s"] < found["cold_median_s"]
 
 
 def test_a_table_shows_few_digits_and_dashes_for_nothing() -> None:

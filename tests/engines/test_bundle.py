@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from engines.bundle import Card, PaperCard, TensorCard, TrainingCard, available_bundles, load_bundle, write_bundle
+from engines.bundle import (
+    SHIPPED,
+    Card,
+    PaperCard,
+    TensorCard,
+    TrainingCard,
+    available_bundles,
+    load_bundle,
+    write_bundle,
+)
 from engines.errors import BundleError
 
 CARD = Card(
@@ -42,10 +51,35 @@ def test_found_by_name_in_the_user_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert load_bundle("night").card.system == "SCI"
 
 
+def test_a_folder_called_like_a_known_bundle_hides_it_only_when_given_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAM_ENHANCE_BUNDLES", str(tmp_path / "known"))
+    write_bundle(tmp_path / "known" / "night", b"known", CARD)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "night").mkdir()
+    assert load_bundle("night").model == b"known"
+    with pytest.raises(BundleError, match="no usable bundle"):
+        load_bundle("./night")
+    write_bundle(Path("night"), b"here", CARD)
+    assert load_bundle("night").model == b"known"
+    assert load_bundle("./night").model == load_bundle(Path("night")).model == b"here"
+    (tmp_path / "night").rename(tmp_path / "other")
+    assert load_bundle("other").model == b"here"
+
+
+def test_a_folder_called_curve_leaves_the_shipped_bundle_in_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "curve").mkdir()
+    assert load_bundle("curve").folder == SHIPPED / "curve"
+
+
 def test_unknown_name_lists_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ENHANCE_BUNDLES", str(tmp_path))
     write_bundle(tmp_path / "night", b"model", CARD)
-    with pytest.raises(BundleError, match=r"'nihgt'.*night"):
+    with pytest.raises(BundleError, match=r"'nihgt'.*night.*\.$"):
         load_bundle("nihgt")
 
 

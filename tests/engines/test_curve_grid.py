@@ -61,8 +61,6 @@ def test_blend_ends_are_exact_and_the_way_is_straight(values: np.ndarray) -> Non
     assert (grid.blend(1).coefficients == values).all()
     middle = (values + CurveGrid.identity(2, 3).coefficients) / 2
     assert np.allclose(grid.blend(0.5).coefficients, middle, atol=1e-6)
-    assert np.allclose(CurveGrid.identity(2, 3).lerp(grid, 0.5).coefficients, middle, atol=1e-6)
-    assert (grid.lerp(grid.blend(0), 0).coefficients == values).all()
 
 
 def test_what_is_no_grid_is_refused() -> None:
@@ -77,8 +75,6 @@ def test_what_is_no_grid_is_refused() -> None:
         CurveGrid(np.zeros((0, 2, 9), np.float32))
     with pytest.raises(ValueError, match=r"strength is 0\.\.1"):
         CurveGrid.identity(2, 2).blend(1.5)
-    with pytest.raises(ValueError, match="do not mix"):
-        CurveGrid.identity(2, 2).lerp(CurveGrid.identity(2, 3), 0.5)
 
 
 def test_a_grid_does_not_change_with_the_array_it_was_made_of() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from stream import Pipeline, Settings
 from stream.errors import NotAVideo, OutputExists, OutputIsInput, UnsupportedContainer
-from stream.photos import PhotoRun, read_photo, write_photo
+from stream.media.photos import read_photo, write_photo
+from stream.photos import PhotoRun
 from stream.telemetry import Telemetry
 
 

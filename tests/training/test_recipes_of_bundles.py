@@ -1,0 +1,20 @@
+"""The cards of the shipped bundles and the recipes in the repository tell the same story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engines.bundle import load_bundle
+from training.recipe import load_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["curve", "sci"])
+def test_a_shipped_card_names_the_recipe_that_made_it(name: str) -> None:
+    training = load_bundle(ROOT / "engines" / "bundles" / name).card.training
+    recipe = load_recipe(ROOT / "training" / "recipes" / training.recipe)
+    assert (training.steps, training.seed) == (recipe.steps, recipe.seed)
+    assert (training.data, training.data_licence) == (recipe.data_name, recipe.data_licence)
