@@ -109,6 +109,8 @@ class Stages:
     def _settle(self) -> None:
         """Account for what was given up; anything else that is missing is a fault of this program."""
         self._telemetry.end()
+        if self._sink is not None and (self._error is not None or self._aborted.is_set()):
+            self._telemetry.keep(self._sink.frames)
         lost = self._telemetry.in_flight
         if lost and self._error is not None:
             self._telemetry.drop("failed", lost)
@@ -150,7 +152,6 @@ class Stages:
                 if isinstance(item, Frame):
                     with meter.measure():
                         item = self._enhance(item)
-                    meter.cpu_seconds = time.thread_time()
                 self._enhanced.put(item)
         except Cancelled:
             pass
@@ -169,7 +170,6 @@ class Stages:
                 if isinstance(item, Frame):
                     with meter.measure():
                         self._sink.write(item)
-                    meter.cpu_seconds = time.thread_time()
                     total.latency.add(time.monotonic() - item.captured_at)
                     self._telemetry.frame_out()
                 else:

@@ -49,29 +49,33 @@ class LatencyHistogram:
 
 @dataclass(slots=True)
 class StageMeter:
-    """What one stage spent: wall-clock time per item and the CPU time of its own thread."""
+    """What one stage spent: wall-clock time per item and the CPU time of its own thread, None if nobody measured it."""
 
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-    cpu_seconds: float = 0.0
+    cpu_seconds: float | None = None
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Count the wall-clock time of the block."""
-        start = time.perf_counter()
+        """Count the wall-clock time of the block and the CPU time that the calling thread spends in it."""
+        start, before = time.perf_counter(), time.thread_time()
         yield
         self.latency.add(time.perf_counter() - start)
+        self.cpu_seconds = (self.cpu_seconds or 0.0) + time.thread_time() - before
 
 
 @dataclass(frozen=True, slots=True)
 class StageFigures:
-    """Percentiles of one stage in milliseconds, and the CPU seconds of its own thread (codec workers not included)."""
+    """Percentiles of one stage in milliseconds, and the CPU seconds of its own thread.
+
+    ``cpu_s`` leaves out workers of codecs and of the pass; None for ``total`` of a video, which is waiting too.
+    """
 
     count: int
     mean_ms: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
-    cpu_s: float
+    cpu_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,11 @@ class Telemetry:
             self._frames_out += 1
             if self._first_out is None:
                 self._first_out = time.perf_counter()
+
+    def keep(self, frames: int) -> None:
+        """The output of a failed run holds ``frames``: the others that seemed to be out were lost after all."""
+        with self._lock:
+            self._frames_out = frames
 
     def watch_damage(self, damaged: Callable[[], int]) -> None:
         """``damaged`` tells how many pictures were lost or decoded with errors so far."""

@@ -71,6 +71,7 @@ def test_the_summary_is_json_with_every_stage(clip, tiny_bundle, tmp_path):
         figures = record["stages"][stage]
         assert figures["count"] == 24
         assert 0 < figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"]
+        assert (figures["cpu_s"] is None) if stage == "total" else figures["cpu_s"] > 0
     assert record["cpu_s"] > 0
     assert record["peak_rss_mb"] > 20
     assert record["first_frame_s"] > 0

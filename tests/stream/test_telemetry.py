@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,6 +68,22 @@ def test_a_stage_reports_its_percentiles_in_milliseconds():
     assert figures.mean_ms == pytest.approx(50.5)
     assert figures.p50_ms == pytest.approx(50, rel=0.03)
     assert figures.p99_ms == pytest.approx(99, rel=0.03)
+
+
+def test_the_cpu_time_of_a_stage_is_what_its_thread_burnt():
+    telemetry = Telemetry()
+    for _ in range(2):
+        with telemetry.stage("busy").measure():
+            until = time.thread_time() + 0.02
+            while time.thread_time() < until:
+                pass
+    with telemetry.stage("idle").measure():
+        time.sleep(0.05)
+    telemetry.stage("total").latency.add(0.1)
+    stages = telemetry.snapshot().stages
+    assert 0.04 <= stages["busy"].cpu_s < 0.06
+    assert 0 <= stages["idle"].cpu_s < 0.02
+    assert stages["total"].cpu_s is None
 
 
 def test_peak_memory_is_that_of_a_python_process():
