@@ -58,7 +58,7 @@ class Plain:
 
 
 class Bar:
-    """Frames, frames a second, time left, and the latency of the enhancement."""
+    """Frames, frames a second, time left, and how long a frame takes to enhance: median and 95th percentile."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -92,7 +92,7 @@ class Bar:
     def update(self, stats: Stats) -> None:
         """Move the bar."""
         figures = stats.stages.get("enhance")
-        latency = f"{figures.p50_ms:.1f} ms, p95 {figures.p95_ms:.1f} ms" if figures and figures.count else ""
+        latency = f"enhance p50 {figures.p50_ms:.1f}, p95 {figures.p95_ms:.1f} ms" if figures and figures.count else ""
         self._progress.update(self._task, completed=stats.frames_out, fps=stats.fps, latency=latency)
 
     def end(self, stats: Stats) -> None:

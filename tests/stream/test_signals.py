@@ -121,7 +121,7 @@ def test_a_terminal_gets_a_bar_with_frames_rate_and_latency(long_clip, tiny_bund
     assert process.wait(timeout=30) == 0
     text = shown.decode()
     assert re.search(r"\d+/1200 frames +\d+ fps", text)
-    assert re.search(r"[\d.]+ ms, p95 [\d.]+ ms", text)
+    assert re.search(r"enhance p50 [\d.]+, p95 [\d.]+ ms", text)
     assert "out.mkv: 1200 frames" in text
 
 
