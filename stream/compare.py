@@ -1,14 +1,17 @@
-"""Before and after in one picture, joined plane by plane: no RGB, no scaling.
+"""Before and after in one picture, without scaling: frames plane by plane, photos in RGB.
 
-``split`` shows the left half as it came and the right half enhanced, ``side`` shows both pictures whole in double
-width. A thin white line separates them. Seams lie on even columns, so that chroma is never mixed.
+``split`` shows the left half as it came and the right half enhanced, ``side`` shows both pictures whole. A thin white
+line separates them. Seams of frames lie on even columns, so that chroma is never mixed, and ``side`` of frames covers
+some columns with the line, so that the width is just doubled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from engines.planes import Planes
+import numpy as np
+
+from engines.planes import Bytes, Planes
 from stream.media import Frame, planes_of
 from stream.media.pictures import fresh_picture
 from stream.settings import Compare
@@ -51,6 +54,23 @@ def comparing(enhance: Callable[[Frame], Frame], how: Compare) -> Callable[[Fram
         return enhance
     join = split if how == "split" else side
     return lambda frame: join(frame, enhance(frame))
+
+
+def compare_photos(before: Bytes, after: Bytes, how: Compare) -> Bytes:
+    """The comparison of two RGB pictures [height, width, 3]; ``after`` itself for ``none``.
+
+    ``side`` is wider than both together by the line.
+    """
+    if how == "none":
+        return after
+    height, width = after.shape[:2]
+    line = line_width(width)
+    if how == "side":
+        return np.concatenate([before, np.full((height, line, 3), 255, np.uint8), after], axis=1)
+    seam = width // 2
+    joined = np.concatenate([before[:, :seam], after[:, seam:]], axis=1)
+    joined[:, seam : seam + line] = 255
+    return joined
 
 
 def _fresh(frame: Frame, width: int) -> Frame:

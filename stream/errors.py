@@ -52,6 +52,12 @@ class HdrNotSupported(StreamError):
     """PQ or HLG transfer: the arithmetic here is for standard dynamic range."""
 
 
+class PhotoHasNoFrames(StreamError):
+    """Frames were asked for, one by one, and the input is a photo."""
+
+    exit_code = 2
+
+
 class UnsupportedUri(StreamError):
     """A scheme that no source or sink of this version opens."""
 

@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from engines.picture import map_picture
 from engines.planes import Bytes
 from engines.thumbnail import sample_rgb
+from stream.compare import compare_photos
 from stream.media.photos import check_photo_target, read_photo, write_photo
 from stream.media.sinks.partial import check_target
 from stream.settings import Settings
@@ -90,11 +89,4 @@ class PhotoRun:
             after = self._rgb
         else:
             after = map_picture(self._rgb, predict(sample_rgb(self._rgb)).blend(self._settings.strength))
-        how = self._settings.compare
-        if how == "none":
-            return after
-        before, line = self._rgb, np.full((len(after), 2, 3), 255, np.uint8)
-        if how == "split":
-            seam = after.shape[1] // 2
-            before, after = before[:, : max(seam - 2, 0)], after[:, seam:]
-        return np.concatenate([before, line, after], axis=1)
+        return compare_photos(self._rgb, after, self._settings.compare)

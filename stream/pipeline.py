@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engines.bundle import load_bundle
 from stream.compare import comparing
+from stream.errors import PhotoHasNoFrames
 from stream.media import EncoderSettings, Frame, VideoInfo, default_output, open_sink, open_source
 from stream.media.uri import is_photo, local_path
 from stream.photos import PhotoRun
@@ -106,10 +107,16 @@ class Pipeline:
         return self._telemetry.snapshot()
 
     def frames(self) -> Iterator[Frame]:
-        """Enhanced frames, nothing is written. Leaving the loop early closes everything.
+        """Enhanced frames of a video, nothing is written. Leaving the loop early closes everything.
 
-        ``frame.picture.to_ndarray(format="rgb24")`` gives an array, ``frame.time`` seconds.
+        ``frame.picture.to_ndarray(format="rgb24")`` gives an array, ``frame.time`` seconds. Raises what ``run`` raises,
+        and ``PhotoHasNoFrames`` for a photo: frames are 4:2:0, which would cost it colour.
         """
+        if is_photo(self.source):
+            raise PhotoHasNoFrames(
+                f"{self.source} is a photo and has no frames",
+                do="Use run(), or engines.enhance_picture for a NumPy array",
+            )
         self._open(to_sink=False)
         assert isinstance(self._stages, Stages)
         self._stages.start()
@@ -179,7 +186,7 @@ class Pipeline:
         settings = self.settings
         if settings.strength > 0:
             self._tone_model = _in_background(self._load_tone_model)
-        if to_sink and is_photo(self.source):
+        if is_photo(self.source):
             self._stages = PhotoRun(self.source, self.output, self._predict, settings, self._telemetry)
             self.size = self._stages.size
             self._notes.append(self._stages.notes)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stream import Pipeline, Settings
-from stream.errors import NotAVideo, OutputExists, OutputIsInput, UnsupportedContainer
+from stream.compare import compare_photos
+from stream.errors import NotAVideo, OutputExists, OutputIsInput, PhotoHasNoFrames, UnsupportedContainer
 from stream.media.photos import read_photo, write_photo
 from stream.photos import PhotoRun
 from stream.telemetry import Telemetry
@@ -59,6 +60,28 @@ def test_comparisons_of_photos(picture, tiny_bundle, tmp_path):
         assert joined.shape == (61, width, 3)
         np.testing.assert_array_equal(joined[:, :45], picture[:, :45])
         assert joined[:, -40:].mean() > picture[:, -40:].mean() + 10
+
+
+@pytest.mark.parametrize(("width", "line"), [(1, 2), (2, 2), (95, 2), (1920, 2), (3840, 4), (6001, 6)])
+def test_the_line_of_a_photo_is_as_wide_as_that_of_a_frame(width, line):
+    before, after = np.full((3, width, 3), 40, np.uint8), np.full((3, width, 3), 150, np.uint8)
+    side, split = compare_photos(before, after, "side"), compare_photos(before, after, "split")
+    assert side.shape == (3, 2 * width + line, 3)
+    assert (side[:, width : width + line] == 255).all()
+    assert split.shape == after.shape
+    seam = width // 2
+    assert (split[:, :seam] == 40).all()
+    assert (split[:, seam : seam + line] == 255).all()
+    assert (split[:, seam + line :] == 150).all()
+    assert compare_photos(before, after, "none") is after
+    assert (after == 150).all()
+
+
+def test_frames_of_a_photo_are_refused_with_advice(picture, tmp_path):
+    write_photo(tmp_path / "a.jpg", picture)
+    with pytest.raises(PhotoHasNoFrames, match=r"a\.jpg is a photo.*run\(\).*enhance_picture"):
+        next(Pipeline(tmp_path / "a.jpg", strength=0).frames())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
 def test_transparency_and_depth_that_are_lost_are_named(tmp_path):
