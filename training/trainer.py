@@ -1,12 +1,13 @@
 """The training loop: seeded, resumable, with a moving average of the weights as its result.
 
 A run lives in one folder: ``checkpoint.pt`` (everything needed to go on), ``log.csv``, ``validation.csv``, the curves
-as PNG and a sheet of samples. Starting it again continues where the last checkpoint was written and ends with the same
-weights as an unbroken run.
+as PNG and a sheet of samples. Starting it again continues where the last checkpoint was written and, with the same
+number of threads, ends with the same weights as an unbroken run.
 """
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
     network = build_network(recipe)
     optimizer = build_optimizer(network, recipe)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)  # type: ignore[no-untyped-call]
-    first = _resume(checkpoint, recipe, network, average, optimizer)
+    identity = _identity(recipe)
+    first = _resume(checkpoint, identity, network, average, optimizer)
     last = min(recipe.steps, recipe.steps if until is None else until)
     if first >= last:
         return checkpoint
@@ -83,7 +85,7 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
             if done % recipe.save_every == 0 or done == last:
                 losses.write()
                 scores.write()
-                _save(checkpoint, recipe, network, average, optimizer, done)
+                _save(checkpoint, identity, network, average, optimizer, done)
                 draw_curves(recipe.out / "log.csv", recipe.out / "validation.csv", recipe.out / "curves.png")
     return checkpoint
 
@@ -91,20 +93,23 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
 def _identity(recipe: Recipe) -> dict[str, Any]:
     """What must be equal for a run to be the same run: all but where things lie and how often they are looked at."""
     places = {"out", "data", "start", "validation", "validate_every", "save_every"}
-    return recipe.model_dump(mode="json", exclude=places)
+    identity = recipe.model_dump(mode="json", exclude=places)
+    if recipe.start is not None:  # the weights that it holds count, not where it lies
+        identity["start"] = hashlib.sha256(recipe.start.read_bytes()).hexdigest()
+    return identity
 
 
 def _save(
     path: Path,
-    recipe: Recipe,
+    identity: dict[str, Any],
     network: nn.Module,
     average: AveragedModel,
     optimizer: torch.optim.Optimizer,
     step: int,
 ) -> None:
     state = {
-        "system": recipe.system,
-        "recipe": _identity(recipe),
+        "system": identity["system"],
+        "recipe": identity,
         "step": step,
         "network": network.state_dict(),
         "average": average.module.state_dict(),
@@ -117,14 +122,18 @@ def _save(
 
 
 def _resume(
-    path: Path, recipe: Recipe, network: nn.Module, average: AveragedModel, optimizer: torch.optim.Optimizer
+    path: Path,
+    identity: dict[str, Any],
+    network: nn.Module,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
 ) -> int:
     if not path.is_file():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != _identity(recipe):
-        mine = _identity(recipe)
-        changed = sorted(key for key in mine if state["recipe"].get(key) != mine[key])
+    saved: dict[str, Any] = state["recipe"]
+    if saved != identity:
+        changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise ValueError(f"{path} belongs to another recipe ({', '.join(changed)} differ): choose another `out`")
     network.load_state_dict(state["network"])
     average.module.load_state_dict(state["average"])

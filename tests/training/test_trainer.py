@@ -105,6 +105,18 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path: Path, data: Path) -> No
         fit(tiny_recipe(data, tmp_path / "run", steps=2, learning_rate=0.5), show=False)
 
 
+def test_a_run_from_another_checkpoint_is_another_run(tmp_path: Path, data: Path) -> None:
+    starts = [fit(tiny_recipe(data, tmp_path / f"{n}", steps=2, seed=n), show=False) for n in (1, 2)]
+    run = tiny_recipe(data, tmp_path / "run", steps=4, start=starts[0])
+    fit(run, until=2, show=False)
+    for other in (starts[1], None):
+        with pytest.raises(ValueError, match=r"another recipe \(start differ\)"):
+            fit(run.model_copy(update={"start": other}), show=False)
+    moved = starts[0].rename(tmp_path / "moved.pt")
+    fit(run.model_copy(update={"start": moved}), show=False)
+    assert torch.load(run.out / "checkpoint.pt", weights_only=True)["step"] == 4
+
+
 def test_a_recipe_with_a_wrong_entry_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("system: curve\ndata: x\nbatches: 3\n")
