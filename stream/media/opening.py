@@ -20,6 +20,11 @@ def _options(path: Path) -> dict[str, str]:
     return options
 
 
+def _is_quicktime(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
 def open_container(path: Path) -> InputContainer:
     """An open container. Raises InputNotFound, InputUnreadable or NotAVideo."""
     if not path.exists():
@@ -37,9 +42,14 @@ def open_container(path: Path) -> InputContainer:
             f"{path} may not be read", do="Change its permissions, or run as a user who may read it"
         ) from error
     except av.error.InvalidDataError as error:
+        if _is_quicktime(path):
+            raise NotAVideo(
+                f"{path} begins like an mp4 or mov and is cut off: its index, which comes last, is missing or broken",
+                do="Copy the file again; an unfinished recording can sometimes be repaired with untrunc",
+            ) from error
         raise NotAVideo(
-            f"{path} is not a video, or it is cut off before its index",
-            do="Check that the file plays in a player; an unfinished mp4 can sometimes be repaired with untrunc",
+            f"{path} is not a video or photo: no container that FFmpeg knows",
+            do="Give a file that plays in a player",
         ) from error
     except (av.FFmpegError, OSError) as error:
         raise InputUnreadable(f"{path} cannot be opened: {error}", do="Check the disk and the file") from error

@@ -204,6 +204,13 @@ def test_wrong_inputs_are_told_apart(tmp_path: Path, make, error: type[errors.St
     assert caught.value.exit_code in (1, 2)
 
 
+def test_text_and_a_film_without_its_index_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotAVideo, match="not a video or photo"):
+        open_source(written(tmp_path / "text.mp4", b"hello world\n" * 100))
+    with pytest.raises(errors.NotAVideo, match=r"begins like an mp4 or mov and is cut off.*untrunc"):
+        open_source(spoilt(write_clip(tmp_path / "cut.mp4"), keep=0.5))
+
+
 def test_a_playlist_does_not_open_addresses(tmp_path: Path) -> None:
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
     with pytest.raises(errors.StreamError):
