@@ -10,7 +10,8 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from stream.media.tags import stream_tags
 
@@ -21,6 +22,8 @@ _MAX_TIMESCALE = 2**31 - 1
 _INTERLEAVE_MICROSECONDS = 2_000_000
 """How long packets wait for those of a sparse stream, such as subtitles, before they are written anyway."""
 _MILLISECOND = Fraction(1, 1000)
+_COVER_FILES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+"""How Matroska wants a cover to be called, and its kind."""
 
 
 def muxer_for(path: Path) -> str | None:
@@ -57,8 +60,39 @@ def represents(muxer: str, time_base: Fraction) -> bool:
     return unit is None or (time_base / unit).denominator == 1
 
 
+def video_refusal(codec: str, options: dict[str, str], pixel_format: str, muxer: str) -> str | None:
+    """Why the muxer cannot hold what this encoder makes; None if it can. The encoder itself is known to work."""
+    try:
+        with av.open(os.devnull, "w", format=muxer) as scratch:
+            stream = scratch.add_stream(codec, rate=25, options=options)
+            assert isinstance(stream, VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 320, 192, pixel_format
+            stream.codec_context.thread_count = 1
+            scratch.start_encoding()
+    except (av.FFmpegError, ValueError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def is_cover(stream: Stream) -> bool:
+    """True for the picture that stands for the file in a list, which FFmpeg shows as a video of one frame."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def attach_cover(container: OutputContainer, stream: Stream, data: bytes) -> None:
+    """Adds a cover as Matroska keeps it: as an attachment. A track would look like a film to every player."""
+    name, kind = _COVER_FILES[stream.codec_context.name]
+    container.add_attachment(name, kind, data)
+
+
 def refusal(stream: Stream, muxer: str) -> str | None:
-    """Why the muxer cannot hold a copy of this stream; None if it can. Tried out, not looked up in a table."""
+    """Why the muxer cannot hold a copy of this stream; None if it can. Tried out, not looked up in a table.
+
+    Covers are the exception: muxers accept them and then leave them out (mov) or make something else of them.
+    """
+    if is_cover(stream) and muxer != "mp4":
+        attachable = muxer == "matroska" and stream.codec_context.name in _COVER_FILES
+        return None if attachable else "no covers in this container"
     try:
         with av.open(os.devnull, "w", format=muxer) as scratch:
             add_copy(scratch, stream)

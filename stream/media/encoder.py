@@ -19,14 +19,15 @@ from stream.media.colour import ColourTags
 from stream.media.probe import is_hardware, probe_encoder
 
 _QUALITY = {
-    "libx264": ("crf", 21),
-    "libx265": ("crf", 25),
-    "libsvtav1": ("crf", 32),
-    "libvpx-vp9": ("crf", 31),
-    "nvenc": ("cq", 24),
-    "qsv": ("global_quality", 24),
+    "libx264": ("crf", 21, 51),
+    "libx265": ("crf", 25, 51),
+    "libsvtav1": ("crf", 32, 63),
+    "libvpx-vp9": ("crf", 31, 63),
+    "nvenc": ("cq", 24, 51),
+    "qsv": ("global_quality", 24, 51),
 }
-"""The option that means constant quality, and a value that looks about as good as the first one."""
+"""The option that means constant quality, a value that looks about as good as the first one, and where its scale ends.
+All scales begin at 0, and some encoders clip what lies outside without a word."""
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _FALLBACK_RATE = Fraction(25)
 _RATES = (Fraction(1), Fraction(1000))
@@ -53,9 +54,9 @@ class EncoderSettings:
     def codec_options(self) -> dict[str, str]:
         """Options for the codec context, as FFmpeg spells them for this encoder."""
         chosen: dict[str, str] = {}
-        quality = _QUALITY.get(self.codec) or _QUALITY.get(self.codec.rpartition("_")[2])
+        quality = _quality_of(self.codec)
         if quality is not None:
-            option, usual = quality
+            option, usual, _ = quality
             chosen[option] = f"{usual if self.crf is None else self.crf:g}"
         elif self.crf is not None:
             chosen["crf"] = f"{self.crf:g}"  # the encoder says itself that it does not know it
@@ -68,6 +69,20 @@ class EncoderSettings:
         if self.codec == "libx265":
             chosen["x265-params"] = "log-level=error"
         return {**chosen, **self.options}
+
+
+def _quality_of(codec: str) -> tuple[str, int, int] | None:
+    return _QUALITY.get(codec) or _QUALITY.get(codec.rpartition("_")[2])
+
+
+def _check_quality(settings: EncoderSettings) -> None:
+    quality = _quality_of(settings.codec)
+    if quality is None or settings.crf is None or 0 <= settings.crf <= quality[2]:
+        return
+    raise EncoderUnavailable(
+        f"{settings.codec} has no --crf {settings.crf:g}: its scale runs from 0 (best) to {quality[2]}",
+        do=f"Use a number from 0 to {quality[2]}, or leave --crf out for {quality[1]}",
+    )
 
 
 def check_encoder(settings: EncoderSettings) -> None:
@@ -99,11 +114,18 @@ def check_encoder(settings: EncoderSettings) -> None:
         raise EncoderUnavailable(
             f"{settings.codec} has no preset {options['preset']!r}", do=f"Use one of {', '.join(_PRESETS)}"
         )
+    _check_quality(settings)
     context.options.update(options)
     try:
         context.open()
     except (av.FFmpegError, ValueError) as error:
         given = " ".join(f"{key}={value}" for key, value in options.items())
+        if not given:
+            said = getattr(error, "strerror", None) or error
+            raise EncoderUnavailable(
+                f"the encoder {settings.codec} does not take this kind of video ({context.pix_fmt}): {said}",
+                do="Use --codec libx264",
+            ) from error
         raise EncoderUnavailable(f"the encoder {settings.codec} refuses its options ({given})", do=advice) from error
     if context.options:
         raise EncoderUnavailable(

@@ -14,7 +14,7 @@ class Sink(Protocol):
     notes: list[str]
     """What could not be kept, to tell the user; complete after ``close``."""
     frames: int
-    """Frames written so far."""
+    """Frames taken so far; after ``close``, ``abort`` or a failure those that the output holds."""
 
     def write(self, frame: Frame) -> None: ...
 

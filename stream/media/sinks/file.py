@@ -13,7 +13,16 @@ from av.video.stream import VideoStream
 
 from stream.errors import DiskFull, EncoderUnavailable, OutputNotWritable, StreamError, UnsupportedContainer
 from stream.media.colour import tags_of
-from stream.media.containers import add_copy, muxer_for, muxer_options, refusal, represents
+from stream.media.containers import (
+    add_copy,
+    attach_cover,
+    is_cover,
+    muxer_for,
+    muxer_options,
+    refusal,
+    represents,
+    video_refusal,
+)
 from stream.media.convert import Repacker
 from stream.media.encoder import EncoderSettings, accepted_format, check_encoder, configure
 from stream.media.frame import Frame, Packet
@@ -44,6 +53,12 @@ class FileSink:
                 do="Use .mp4, .mov or .mkv",
             )
         check_encoder(settings)
+        pixel_format = accepted_format(settings.codec, source.video.frame_format)
+        if video_refusal(settings.codec, settings.codec_options(), pixel_format, muxer) is not None:
+            raise UnsupportedContainer(
+                f"{target.suffix} cannot hold video of the encoder {settings.codec}",
+                do="Use --codec libx264" if muxer == "matroska" else "Use .mkv, or --codec libx264",
+            )
         self._muxer, self._target, self._source, self._settings = muxer, target, source, settings
         self._copied = [stream for stream in source.streams if self._can_copy(stream)]
         if not represents(muxer, source.video.time_base):
@@ -61,16 +76,15 @@ class FileSink:
         self._outputs: dict[int, Stream] = {}
         self._early: list[Packet] = []
         self._lost_packets = 0
+        self._muxed = 0
         self._finished = False
 
     def _can_copy(self, stream: Stream) -> bool:
-        reason = refusal(stream, self._muxer)
-        if reason is None:
+        if refusal(stream, self._muxer) is None:
             return True
         kind = getattr(stream.codec_context, "name", None) or stream.name or "unknown format"
-        self.notes.append(
-            f"stream {stream.index} ({stream.type}, {kind}) is left out: {self._target.suffix} cannot hold it"
-        )
+        role = "cover" if is_cover(stream) else stream.type
+        self.notes.append(f"stream {stream.index} ({role}, {kind}) is left out: {self._target.suffix} cannot hold it")
         return False
 
     def _lay_out(self, frame: Frame, picture: av.VideoFrame) -> VideoStream:
@@ -79,7 +93,10 @@ class FileSink:
         laid_out: VideoStream | None = None
         for stream in sorted([source.stream, *self._copied], key=lambda s: s.index):
             if stream.index != source.stream.index:
-                self._outputs[stream.index] = add_copy(self._container, stream)
+                if is_cover(stream) and self._muxer == "matroska":
+                    self._attach(stream)
+                else:
+                    self._outputs[stream.index] = add_copy(self._container, stream)
                 continue
             video = self._container.add_stream(self._settings.codec, rate=25)
             assert isinstance(video, VideoStream)
@@ -95,6 +112,12 @@ class FileSink:
         self._container.start_encoding()
         assert laid_out is not None
         return laid_out
+
+    def _attach(self, cover: Stream) -> None:
+        """Covers come before all else in the file that is read."""
+        for packet in self._early:
+            if packet.stream.index == cover.index:
+                attach_cover(self._container, cover, bytes(packet.data))
 
     def write(self, frame: Frame) -> None:
         """Encodes one frame at its own time stamp. Raises DiskFull, OutputNotWritable or EncoderUnavailable."""
@@ -131,6 +154,7 @@ class FileSink:
         assert self._video is not None
         for packet in self._video.encode(picture):
             self._container.mux(packet)
+            self._muxed += 1
 
     def write_packet(self, packet: Packet) -> None:
         """Copies one packet, bytes and times unchanged; streams that were left out are ignored."""
@@ -150,6 +174,8 @@ class FileSink:
         data = packet.data
         if data.dts is None:
             data.dts = data.pts
+        if not data.duration and output.type == "data" and self._muxer in ("mp4", "mov"):
+            data.duration = 1  # of no length, the last one would lie behind the end of its track's edit list
         data.stream = output
         try:
             self._container.mux(data)
@@ -161,11 +187,14 @@ class FileSink:
         if not self._file.full:
             return
         self._finished = True
+        # What the encoder has not given back yet is lost; some encoders give more packets than pictures.
+        self.frames = min(self.frames, self._muxed)
         try:
             self._container.close()
             self._file.commit()
         except (av.FFmpegError, OSError) as error:
             self._file.discard()
+            self.frames = 0
             raise DiskFull(
                 f"the disk is full: {self._target.parent}",
                 kept="Nothing could be kept",
@@ -173,7 +202,7 @@ class FileSink:
             ) from error
         raise DiskFull(
             f"the disk is full: {self._target.parent}",
-            kept=f"{self._target.name} holds the first part, about {self.frames} frames, and is playable",
+            kept=f"{self._target.name} holds the first part, {self.frames} frames, and is playable",
             do="Free some space and run again with --overwrite",
         )
 
@@ -186,8 +215,7 @@ class FileSink:
             return
         try:
             self._encode(None)
-            self._stop_if_full()
-            self._container.close()
+            self._container.close()  # a disk that is full by now has held all of it
             self._file.commit()
             self._finished = True
         except (av.FFmpegError, OSError) as error:
@@ -202,6 +230,7 @@ class FileSink:
         if self._finished:
             return
         self._finished = True
+        self.frames = 0
         with contextlib.suppress(av.FFmpegError, OSError):
             self._container.close()
         self._file.discard()

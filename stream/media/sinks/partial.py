@@ -49,6 +49,14 @@ def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
 
 def not_writable(target: Path, error: OSError) -> OutputNotWritable:
     """What to say when nothing can be written beside the target."""
+    with contextlib.suppress(OSError):
+        in_the_way = next(folder for folder in target.parents if folder.exists())
+        if not in_the_way.is_dir():
+            return OutputNotWritable(
+                f"cannot write {target}: {in_the_way} is a file, not a folder",
+                kept="It was not touched",
+                do="Choose another place with -o",
+            )
     return OutputNotWritable(
         f"cannot write into {target.parent}: {error.strerror or error}",
         kept="Nothing was written",

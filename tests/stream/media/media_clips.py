@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 from av.packet import Packet as AvPacket
+from av.stream import Disposition
 
 from stream.media import Frame, Packet, open_sink, open_source
 from stream.media.encoder import EncoderSettings
@@ -158,6 +159,64 @@ def write_film(
             line.duration = 500
             container.mux(line)
     return path
+
+
+def write_data_clip(path: Path, codec: str, packets: int = 20) -> Path:
+    """A second of video beside a data stream of ``packets`` packets, 1/25 s apart."""
+    time_base = Fraction(1, 90_000)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.time_base = video.time_base = time_base
+        data = container.add_data_stream(codec)
+        data.time_base = time_base
+        for index in range(25):
+            image = picture(index, 64, 48)
+            image.pts, image.time_base = 3600 * index, time_base
+            container.mux(video.encode(image))
+            if index < packets:
+                packet = AvPacket(b"\x06\x0e\x2b\x34" + bytes([index] * 12))
+                packet.stream, packet.time_base = data, time_base
+                packet.pts = packet.dts = 3600 * index
+                if path.suffix == ".mp4":
+                    packet.duration = 3600
+                container.mux(packet)
+        container.mux(video.encode(None))
+    return path
+
+
+def write_covered_clip(path: Path, codec: str) -> tuple[Path, bytes]:
+    """A clip with a cover that is larger than its video, and the cover's bytes."""
+    cover = picture(3, 320, 240, "yuvj420p" if codec == "mjpeg" else "rgb24")
+    context = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 320, 240, cover.format.name, Fraction(1, 25)
+    cover.pts = 0
+    data = b"".join(bytes(packet) for packet in [*context.encode(cover), *context.encode(None)])
+    plain = write_clip(path.with_name(f"plain{path.suffix}"))
+    with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(source.streams.video[0], opaque=True)
+        if path.suffix == ".mkv":
+            name, kind = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}[codec]
+            container.add_attachment(name, kind, data)
+        else:
+            still = container.add_stream(codec, rate=25)
+            still.width, still.height, still.pix_fmt = 320, 240, cover.format.name
+            still.disposition = Disposition.attached_pic
+            packet = AvPacket(data)
+            packet.stream, packet.pts, packet.dts, packet.time_base = still, 0, 0, Fraction(1, 25)
+            container.mux(packet)
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+    return path, data
+
+
+def covers_of(path: Path) -> list[bytes]:
+    """The bytes of the covers, as a player finds them."""
+    with av.open(str(path)) as container:
+        covers = {s.index for s in container.streams if s.disposition & Disposition.attached_pic}
+        return [bytes(packet) for packet in container.demux() if packet.size and packet.stream.index in covers]
 
 
 def trimmed(source: Path, target: Path, cut: Fraction, end: Fraction | None = None) -> Path:

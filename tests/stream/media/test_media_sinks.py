@@ -16,6 +16,8 @@ from stream.media import EncoderSettings, Frame, Packet, Sink, fresh_like, open_
 from stream.media.pictures import fresh_picture
 from stream.media.probe import probe_encoder
 from stream.media.sinks import partial
+from stream.stages import Stages
+from stream.telemetry import Telemetry
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -109,17 +111,40 @@ def test_checking_a_target_makes_its_folder(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
     source_path = write_clip(tmp_path / "in.mp4")
+    with open_source(source_path) as source, pytest.raises(errors.OutputNotWritable, match="is a folder"):
+        open_sink(tmp_path, source, FAST)
+
+
+@pytest.mark.parametrize("below", ["out.mp4", "deep/er/out.mp4"])
+def test_file_where_a_folder_should_be(tmp_path: Path, below: str) -> None:
+    (tmp_path / "tall.mp4").write_text("precious")
+    source_path = write_clip(tmp_path / "in.mp4")
+    told = pytest.raises(errors.OutputNotWritable, match=r"tall\.mp4 is a file, not a folder")
+    with open_source(source_path) as source, told:
+        open_sink(tmp_path / "tall.mp4" / below, source, FAST)
+    assert (tmp_path / "tall.mp4").read_text() == "precious"
+
+
+@pytest.mark.parametrize("call", ["open", "mkdir"])
+def test_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The refusal is put in, so that it is met by the super-user too."""
+    source_path = write_clip(tmp_path / "in.mp4")
+    real = getattr(os, call)
+
+    def refuse(path: Any, *rest: Any, **named: Any) -> Any:
+        if "locked" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **named)
+
+    if call == "open":
+        (tmp_path / "locked").mkdir()
     with open_source(source_path) as source:
-        with pytest.raises(errors.OutputNotWritable, match="cannot write into"):
-            open_sink(tmp_path / "file" / "out.mp4", source, FAST)
-        with pytest.raises(errors.OutputNotWritable, match="is a folder"):
-            open_sink(tmp_path, source, FAST)
-        if os.geteuid() != 0:
-            (tmp_path / "locked").mkdir(mode=0o500)
-            with pytest.raises(errors.OutputNotWritable, match="cannot write into"):
-                open_sink(tmp_path / "locked" / "out.mp4", source, FAST)
+        monkeypatch.setattr(os, call, refuse)
+        with pytest.raises(errors.OutputNotWritable, match=r"cannot write into .*locked: Permission denied.*-o"):
+            open_sink(tmp_path / "locked" / "out.mp4", source, FAST)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in.mp4", *["locked"] * (call == "open")]
 
 
 class Disk:
@@ -171,7 +196,47 @@ def test_full_disk_keeps_a_playable_first_part(tmp_path: Path, monkeypatch: pyte
     kept = times(tmp_path / name)
     assert 20 < len(kept) < 200
     assert kept == times(source_path)[: len(kept)]
+    assert sink.frames == len(kept)
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot set disk space aside")
+@pytest.mark.parametrize("preset", ["ultrafast", "veryfast"])
+def test_full_disk_counts_as_out_what_the_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    source_path = write_film(tmp_path / "in.mp4", seconds=8)
+    small_disk(monkeypatch, (16 << 20) + 64 * 200 + 60_000)
+    telemetry = Telemetry()
+    with open_source(source_path) as source:
+        sink = open_sink(tmp_path / "out.mp4", source, EncoderSettings(crf=1, preset=preset))
+        stages = Stages(source, lambda frame: frame, sink, telemetry)
+        stages.start()
+        assert stages.wait(60)
+    monkeypatch.undo()
+    stats = telemetry.snapshot()
+    kept = len(times(tmp_path / "out.mp4"))
+    assert 20 < kept < 200
+    assert isinstance(stages.error, errors.DiskFull)
+    assert f"holds the first part, {kept} frames," in str(stages.error)
+    assert stats.frames_out == kept
+    assert stats.frames_in == kept + stats.dropped["failed"]
+
+
+def test_an_output_that_is_gone_counts_no_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(file: int, data: Any) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    telemetry = Telemetry()
+    with open_source(write_clip(tmp_path / "in.mp4", frames=50)) as source:
+        stages = Stages(source, lambda frame: frame, open_sink(tmp_path / "out.mp4", source, FAST), telemetry)
+        monkeypatch.setattr(partial.os, "write", broken)
+        stages.start()
+        assert stages.wait(60)
+    monkeypatch.undo()
+    stats = telemetry.snapshot()
+    assert not (tmp_path / "out.mp4").exists()
+    assert (stats.frames_out, stats.dropped) == (0, {"failed": stats.frames_in})
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot set disk space aside")
@@ -208,6 +273,11 @@ def test_device_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (EncoderSettings(codec="mpeg4", crf=20), "does not know the option 'crf'"),
         (EncoderSettings(options={"nonsense": "1"}), "does not know the option 'nonsense'"),
         (EncoderSettings(codec="h264_v4l2m2m"), "h264_v4l2m2m"),
+        (EncoderSettings(crf=60), r"libx264 has no --crf 60: its scale runs from 0 \(best\) to 51"),
+        (EncoderSettings(codec="libx265", crf=52), "from 0 to 51"),
+        (EncoderSettings(codec="libvpx-vp9", crf=64), "from 0 to 63"),
+        (EncoderSettings(codec="libsvtav1", crf=-1), "from 0 to 63"),
+        (EncoderSettings(codec="mjpeg"), "mjpeg does not take this kind of video"),
     ],
 )
 def test_wrong_encoder_settings_are_said_before_the_run(tmp_path: Path, settings: EncoderSettings, words: str) -> None:
@@ -245,6 +315,17 @@ def test_containers_that_cannot_hold_video(tmp_path: Path) -> None:
         for name in ("out.wav", "out", "out.png"):
             with pytest.raises(errors.UnsupportedContainer, match=r"\.mp4"):
                 open_sink(tmp_path / name, source, FAST)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "advice"),
+    [("libvpx", "out.mp4", ".mkv"), ("libvpx-vp9", "out.mov", ".mkv"), ("png", "out.mkv", "libx264")],
+)
+def test_encoder_and_container_that_do_not_go_together(tmp_path: Path, codec: str, name: str, advice: str) -> None:
+    told = pytest.raises(errors.UnsupportedContainer, match=f"cannot hold video of the encoder {codec}.*{advice}")
+    with open_source(write_clip(tmp_path / "in.mp4")) as source, told:
+        open_sink(tmp_path / name, source, EncoderSettings(codec=codec))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_null_sink_counts(tmp_path: Path) -> None:

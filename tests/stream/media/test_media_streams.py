@@ -7,7 +7,18 @@ from pathlib import Path
 
 import av
 import pytest
-from media_clips import FAST, packets_of, pass_through, times, trimmed, write_clip, write_film
+from media_clips import (
+    FAST,
+    covers_of,
+    packets_of,
+    pass_through,
+    times,
+    trimmed,
+    write_clip,
+    write_covered_clip,
+    write_data_clip,
+    write_film,
+)
 
 from stream.media import Frame, fresh_like, open_sink, open_source
 
@@ -130,8 +141,90 @@ def test_coarser_times_of_matroska_are_named(tmp_path: Path) -> None:
         assert abs(before - after) <= Fraction(1, 2000)
 
 
-def test_cover_art_and_attachments_are_kept(tmp_path: Path) -> None:
-    cover = tmp_path / "cover.mkv"
+@pytest.mark.parametrize(
+    ("name", "codec", "target"),
+    [
+        ("in.mp4", "bin_data", "out.mp4"),
+        ("in.mp4", "bin_data", "out.mov"),
+        ("in.ts", "klv", "out.ts"),
+        ("in.ts", "klv", "out.mov"),
+    ],
+)
+def test_data_streams_are_copied(tmp_path: Path, name: str, codec: str, target: str) -> None:
+    source = write_data_clip(tmp_path / name, codec)
+    before = packets_of(source, "data")
+    assert len(list(before)) == 20
+    notes = pass_through(source, tmp_path / target)
+    assert packets_of(tmp_path / target, "data") == before
+    assert times(tmp_path / target) == times(source)
+    assert not [note for note in notes if "left out" in note]
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
+def test_data_that_a_container_cannot_hold_is_named(tmp_path: Path, target: str) -> None:
+    notes = pass_through(write_data_clip(tmp_path / "in.ts", "klv"), tmp_path / target)
+    assert f"stream 1 (data, klv) is left out: {Path(target).suffix} cannot hold it" in notes
+    assert len(times(tmp_path / target)) == 25
+
+
+def sound_packets(path: Path) -> dict[str, list[tuple[Fraction, bytes]]]:
+    """By language, in the order of the tracks."""
+    with av.open(str(path)) as container:
+        found: dict[str, list[tuple[Fraction, bytes]]] = {s.language or "": [] for s in container.streams.audio}
+        for packet in container.demux(*container.streams.audio):
+            if packet.size:
+                found[packet.stream.language].append((packet.pts * packet.time_base, bytes(packet)))
+        return found
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_every_sound_track_is_copied(tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    parts = [
+        write_film(tmp_path / f"{index}-{name}", audio=audio, subtitle=None, start=Fraction(index, 5))
+        for index, audio in enumerate(("aac", "libmp3lame"))
+    ]
+    with av.open(str(parts[0])) as one, av.open(str(parts[1])) as two, av.open(str(source), "w") as container:
+        copies = {}
+        for film, stream in [(one, one.streams.video[0]), (one, one.streams.audio[0]), (two, two.streams.audio[0])]:
+            copies[film, stream.index] = container.add_stream_from_template(stream, opaque=True)
+            copies[film, stream.index].metadata["language"] = "deu" if film is two else "fra"
+        for film in (one, two):
+            for packet in film.demux():
+                if packet.size and (film, packet.stream.index) in copies:
+                    packet.stream = copies[film, packet.stream.index]
+                    container.mux(packet)
+    before = sound_packets(source)
+    assert list(before) == ["fra", "deu"]
+    assert before["fra"] != before["deu"]
+    pass_through(source, tmp_path / f"out.{name}")
+    after = sound_packets(tmp_path / f"out.{name}")
+    assert list(after) == list(before)
+    assert after == before
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "png"])
+@pytest.mark.parametrize("target", ["out.mp4", "out.mkv", "out.mov"])
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
+def test_a_cover_is_no_video_and_is_kept_or_named(tmp_path: Path, name: str, target: str, codec: str) -> None:
+    source, cover = write_covered_clip(tmp_path / name, codec)
+    assert covers_of(source) == [cover]
+    with open_source(source) as opened:
+        assert (opened.video.codec, opened.video.width) == ("h264", 64), "the cover is larger, and is not the video"
+    notes = pass_through(source, tmp_path / target)
+    assert len(times(tmp_path / target)) == 12
+    if target == "out.mov":
+        assert covers_of(tmp_path / target) == []
+        assert f"stream 1 (cover, {codec}) is left out: .mov cannot hold it" in notes
+    else:
+        assert covers_of(tmp_path / target) == [cover]
+        assert not [note for note in notes if "left out" in note]
+    with open_source(tmp_path / target) as written:
+        assert written.video.width == 64, "the result can be enhanced again"
+
+
+def test_attachments_are_kept(tmp_path: Path) -> None:
+    cover = tmp_path / "fonts.mkv"
     write_film(tmp_path / "film.mkv", audio="flac", subtitle="srt")
     with av.open(str(tmp_path / "film.mkv")) as film, av.open(str(cover), "w") as container:
         copies = {s.index: container.add_stream_from_template(s, opaque=True) for s in film.streams}
