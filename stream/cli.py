@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+import time
 from threading import Thread
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -29,6 +30,7 @@ _FLAGS = {
     "summary": ["--json", "--summary"],
     "quiet": ["--quiet", "-q"],
 }
+_LIMIT_ERRORS = ("greater_than_equal", "less_than_equal")
 _EPILOG = "Other commands: doctor (what this machine can do), models (bundles), warm (compile the kernels)."
 
 
@@ -111,9 +113,14 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
 def _metavar(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
+    return _range(field) or (field.title or "").upper().split()[-1]
+
+
+def _range(field: FieldInfo) -> str:
+    """``0..1``, or nothing for a field without limits."""
     low = next((limit.ge for limit in field.metadata if isinstance(limit, Ge)), None)
     high = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
-    return f"{low:g}..{high:g}" if low is not None and high is not None else (field.title or "").upper().split()[-1]
+    return "" if low is None or high is None else f"{low:g}..{high:g}"
 
 
 def _register_enhance() -> None:
@@ -153,20 +160,38 @@ def models() -> None:
 @app.command()
 def warm() -> None:
     """Compile the kernels now, so that no later start has to."""
-    from stream.doctor import warm_kernels
+    start = time.perf_counter()
+    import engines
 
-    typer.echo(warm_kernels())
+    engines.warm()
+    typer.echo(f"kernels ready after {time.perf_counter() - start:.1f} s")
 
 
 def _refuse(error: ValidationError) -> None:
     for problem in error.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else ""
+        name = str(problem["loc"][0])
         flag = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])[0]
-        print(f"error: {flag}: {problem['msg']}, given was {problem['input']!r}.", file=sys.stderr)
+        allowed = _allowed(Settings.model_fields[name], is_number=problem["type"] in _LIMIT_ERRORS)
+        complaint = problem.get("ctx", {}).get("error") or f"{problem['input']} is not {allowed}"
+        print(f"error: {flag}: {complaint}.", file=sys.stderr)
     raise typer.Exit(USAGE)
 
 
+def _allowed(field: FieldInfo, *, is_number: bool) -> str:
+    """The values that an option takes, to follow "is not"; ``is_number`` tells that only the size is wrong."""
+    if field.annotation is bool:
+        return "true or false"
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    limits = _range(field)
+    if not limits:
+        return "usable here"
+    kind = "a number " if field.annotation is float else "a whole number "
+    return f"{'' if is_number else kind}in {limits}"
+
+
 def _log_everything() -> None:
+    """The log of the libraries, FFmpeg's too: it goes through ``logging`` under the name ``libav``."""
     import logging
 
     import av.logging

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -155,26 +154,3 @@ def _kernel_caches(package: Path) -> Iterator[Path]:
     if named:
         yield from Path(named).rglob("*.nbi")
     yield from (Path.home() / ".cache" / "numba").glob("*/*.nbi")
-
-
-def warm_kernels() -> str:
-    """Compile all kernels, which happens when they are imported, and run them once; says how long that took."""
-    start = time.perf_counter()
-    import numpy as np
-
-    from engines.colour import Colour
-    from engines.curve.cpu import apply
-    from engines.curve.grid import CurveGrid, grid_shape
-    from engines.planes import Planes
-    from engines.thumbnail import sample
-
-    def blank() -> Planes:
-        luma, u, v = (np.zeros(shape, np.uint8) for shape in ((90, 160), (45, 80), (45, 80)))
-        return Planes(luma, u, v, Colour())
-
-    planes = blank()
-    sample(planes)
-    rows, cols = grid_shape(planes.width, planes.height)
-    brighter = np.array(CurveGrid.identity(rows, cols).coefficients) + np.float32(0.1)
-    apply(planes, CurveGrid(brighter), blank())
-    return f"kernels ready after {time.perf_counter() - start:.1f} s"

@@ -114,6 +114,7 @@ def report(error: BaseException, *, debug: bool, kept: Summary | None = None) ->
     text = str(error)
     if not isinstance(error, (StreamError, EngineError)):
         text = f"{type(error).__name__}: {text}. This is a fault of stream-enhance; --debug shows where."
+    text = f"{text.rstrip('.')}."
     if kept is not None and kept.output is not None and not getattr(error, "kept", ""):
         text += f" The first {kept.frames_out} frames were kept in {kept.output}."
     print(f"error: {text}", file=sys.stderr, flush=True)

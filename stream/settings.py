@@ -64,6 +64,6 @@ class Settings(BaseSettings):
         for pair in pairs:
             key, equals, value = str(pair).partition("=")
             if not (key.strip() and equals):
-                raise ValueError(f"'{pair}' is not of the form key=value")
+                raise ValueError(f"'{pair}' is not of the form KEY=VALUE")
             options[key.strip()] = value.strip()
         return options

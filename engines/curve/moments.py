@@ -45,6 +45,13 @@ def moments(before: Thumbnail, after: Thumbnail) -> tuple[Doubles, Doubles]:
     return sums[matrices], sums[11:].reshape(3, 3, *sums.shape[1:])
 
 
+def warm() -> None:
+    """Loads the compiled sums, from the compiler the first time on a machine, then from its cache."""
+    plane = np.zeros((CELL, CELL), np.float32)
+    blank = Thumbnail(plane, plane, plane, "bt709")
+    moments(blank, blank)
+
+
 @compiled(nb.void(_PLANE, _PLANE, _PLANE, _PLANE, _PLANE, _PLANE, nb.float64[:, :, ::1]), fastmath={"contract"})
 def _sums(y, u, v, y_after, u_after, v_after, out):  # type: ignore[no-untyped-def]
     pairs, rows, cols = out.shape

@@ -177,7 +177,7 @@ BAD_INPUTS = {
     "empty": (lambda path: path.touch(), "is empty"),
     "folder": (lambda path: path.mkdir(), "holds no videos"),
     "sound only": (audio_only, "no video stream"),
-    "cut off before its index": (truncated_index, "cut off before its index"),
+    "cut off before its index": (truncated_index, "cut off"),
     "HDR": (hdr, "HDR video (PQ)"),
 }
 
@@ -207,7 +207,7 @@ def test_a_file_cut_in_the_middle_is_enhanced_as_far_as_it_goes(here):
 BAD_REQUESTS = {
     "output is input": (["in.mp4", "in.mp4", "--overwrite"], 2, "is the input itself"),
     "no container": (["in.mp4", "out.xyz"], 2, "cannot write video into .xyz"),
-    "no folder there": (["in.mp4", "in.mp4/out.mp4"], 1, "cannot write into"),
+    "no folder there": (["in.mp4", "in.mp4/out.mp4"], 1, "cannot write in"),
     "unknown encoder": (["in.mp4", "--codec", "libnothing"], 2, "no encoder named 'libnothing'"),
     "unknown encoder option": (["in.mp4", "-e", "nonsense=1"], 2, "nonsense"),
     "unknown bundle": (["in.mp4", "--model", "nothing"], 2, "no bundle 'nothing'"),
@@ -228,8 +228,31 @@ def test_requests_that_cannot_be_met_get_one_clear_line(here, kind):
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert text in errors[0]
+    assert errors[0].endswith(".")
     assert (here / "in.mp4").read_bytes() == untouched
     assert files(here) == ["in.mp4"]
+
+
+REFUSED_VALUES = {
+    ("-e", "nonsense"): "--encoder-options: 'nonsense' is not of the form KEY=VALUE.",
+    ("--strength", "2"): "--strength: 2 is not in 0..1.",
+    ("--strength", "nan"): "--strength: nan is not in 0..1.",
+    ("--strength", "much"): "--strength: much is not a number in 0..1.",
+    ("--threads", "1.5"): "--threads: 1.5 is not a whole number in 1..256.",
+    ("--crf", "64"): "--crf: 64 is not in 0..63.",
+    ("--compare", "diagonal"): "--compare: diagonal is not one of none, split, side.",
+}
+
+
+@pytest.mark.parametrize("option", REFUSED_VALUES)
+def test_a_refused_value_is_told_in_one_line_with_what_is_allowed(here, option):
+    result = call("in.mp4", *option)
+    assert (result.exit_code, result.stderr) == (2, f"error: {REFUSED_VALUES[option]}\n")
+
+
+def test_a_refused_value_of_the_environment_is_told_alike(here, monkeypatch):
+    monkeypatch.setenv("STREAM_ENHANCE_QUIET", "perhaps")
+    assert call("in.mp4").stderr == "error: --quiet: perhaps is not true or false.\n"
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["in.mp4", "--crf"], ["--overwrite"]])
