@@ -71,6 +71,18 @@ def test_the_document_and_this_test_say_the_same() -> None:
         assert {word.strip() for word in cells[1].split(",")} <= NEVER[room]
 
 
+def test_the_document_names_every_file_of_the_run_time_half() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", text))
+    missing = [
+        str(path.relative_to(ROOT))
+        for room in ("engines", "stream")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if not path.stem.startswith("__") and path.stem not in named
+    ]
+    assert not missing
+
+
 def test_run_time_half_loads_no_torch() -> None:
     """In a process of its own: every module of the two rooms but those that need an optional extra."""
     modules = [
