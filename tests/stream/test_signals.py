@@ -42,7 +42,7 @@ def command(folder: Path, *arguments: object) -> subprocess.Popen[str]:
 def wait_for_output(folder: Path, process: subprocess.Popen[str], size: int = 20_000) -> None:
     """Until the hidden, unfinished file holds something."""
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size > size for path in folder.glob(".*.partial-*")):
+    while not any(path.stat().st_size > size for path in folder.glob(".*.partial-*.mkv")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "no output appears"
         time.sleep(0.02)
