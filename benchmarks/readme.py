@@ -45,7 +45,8 @@ def _throughput(folder: Path) -> str:
     if found is None:
         return ""
     ratio, rows = found["ratio"], found["rows"]
-    ours = next(row for row in rows if row["name"] == "enhanced")["wall_ms_per_frame"]
+    enhanced = next(row for row in rows if row["name"] == "enhanced")
+    ours, stage = enhanced["wall_ms_per_frame"], enhanced["stages"]["enhance"]
     lines = [
         (row["name"], row["cpu_ms_per_frame"], row["fps"], f"{row['wall_ms_per_frame'] / ours:.2f}x") for row in rows
     ]
@@ -66,9 +67,9 @@ def _throughput(folder: Path) -> str:
         f"{report.table(['', 'CPU ms/frame', 'fps', 'time against ours'], lines)}\n\n"
         f"CPU time of codec-only / enhanced: **{ratio['same_pictures']:.3f}** when the encoder gets the same bright "
         f"pictures, **{ratio['dark']:.3f}** against encoding the dark frames as they are. The second is lower because "
-        f"brightened noise costs the encoder more, whatever brightens it; the enhancement itself takes "
-        f"{ratio['enhancement_cpu_ms']:.2f} ms of CPU time a frame. The fused pass alone takes "
-        f"{fused[size, threads]:.2f} ms at {size} on {threads} threads, thumbnail and network "
+        f"brightened noise costs the encoder more, whatever brightens it; the enhancement itself counts "
+        f"{1e3 * stage['cpu_s'] / stage['count']:.1f} ms of CPU time a frame in its own thread. The fused pass alone "
+        f"takes {fused[size, threads]:.2f} ms at {size} on {threads} threads, thumbnail and network "
         f"{next(iter(before.values()))['per_frame_ms']:.2f} ms.\n\n{sizes}"
     )
 
@@ -85,7 +86,8 @@ def _others(folder: Path) -> str:
         long = memory["long"]
         parts.append(
             f"**Memory.** Peak {memory['short']['peak_mb']:.0f} MB for a 1080p file, {long['peak_mb']:.0f} MB over "
-            f"{long['minutes']:g} minutes of 1080p with a slope of {long['slope_mb_per_minute']:+.2f} MB a minute."
+            f"{long['minutes']:g} minutes of 1080p ({' '.join(long['options'])}) with a slope of "
+            f"{long['slope_mb_per_minute']:+.2f} MB a minute."
         )
     return " ".join(parts)
 
