@@ -62,7 +62,8 @@ class Measured:
         kept = ("cpu_s", "wall_s", "process_cpu_s", "peak_rss_mb", "bytes_out")
         return {
             "name": self.row.name,
-            "arguments": list(self.row.arguments),
+            # Where the clips lie on this machine says nothing to a reader; their names say what they are.
+            "arguments": [Path(word).name if Path(word).is_absolute() else word for word in self.row.arguments],
             "frames": self.runs[0]["frames"],
             "cpu_ms_per_frame": self.per_frame_ms(),
             "wall_ms_per_frame": self.per_frame_ms("wall_s"),

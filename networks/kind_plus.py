@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from networks import kind
 from networks.kind import Convolution, KinD
-from networks.skf import PROJECT, Knowledge, SEBottleneck, SEOptions, attach
+from networks.skf import PROJECT, Knowledge, SEOptions, attach
 
 
 def _normed(channels: int, kernel: int) -> nn.Sequential:
@@ -91,8 +92,4 @@ def semantic_modules(
     bank_channels: Sequence[int], channels: int = 32, ratio: float = 2.66, options: SEOptions = PROJECT
 ) -> list[nn.Module]:
     """SE modules for `KinDPlus(semantic=...)`, bottlenecks of half the width of the feature they guide."""
-    widths = [8 * channels, 4 * channels, 2 * channels]
-    return [
-        SEBottleneck(c, w, w // 2, ratio=ratio, options=options)
-        for c, w in zip(bank_channels[2::-1], widths, strict=True)
-    ]
+    return kind.semantic_modules(bank_channels, channels, ratio, options)
