@@ -89,7 +89,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     try:
         import torch
 
-        from training.pairs import LayoutError, find_pairs
+        from training.data import LayoutError, find_pairs
     except ImportError as error:
         raise SystemExit(
             f"quality needs the training half ({error}): run it with the environment of make test"
@@ -120,8 +120,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 def _scores(method: Method, pair: Any) -> dict[str, float]:
     import torch
 
+    from training.data import read_picture
     from training.metrics import gt_mean, psnr, ssim_gaussian, ssim_uniform
-    from training.pairs import read_picture
 
     def tensor(picture: Bytes) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float()

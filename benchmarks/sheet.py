@@ -76,8 +76,8 @@ def _photographs(given: argparse.Namespace) -> Bytes:
     """Rows of input, SCI, curve and reference, spread over the range of results: best, worst and between."""
     import torch
 
+    from training.data import find_pairs, read_picture
     from training.metrics import psnr
-    from training.pairs import find_pairs, read_picture
 
     scored = []
     for pair in find_pairs(given.data):

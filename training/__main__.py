@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from engines.errors import EngineError
+from training.data import find_pairs
 from training.evaluate import evaluate, print_table, write_json
-from training.pairs import find_pairs
 from training.recipe import load_recipe
 from training.trainer import fit
 

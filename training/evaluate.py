@@ -29,8 +29,8 @@ from engines.thumbnail import sample
 from engines.tone_model import ToneModel
 from networks.checkpoint import open_checkpoint
 from networks.colour import luma_weights, rgb_to_yuv, yuv_to_rgb
+from training.data import Pair, read_picture
 from training.metrics import gt_mean, psnr, ssim_gaussian, ssim_uniform
-from training.pairs import Pair, read_picture
 
 Bytes = NDArray[np.uint8]
 Method = Callable[[Bytes], Bytes]

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from networks.colour import KR_KB, rgb_to_yuv
+from training.data import Pair, read_picture
 from training.degrade import degrade
-from training.pairs import Pair, read_picture
 from training.recipe import Augmentation
 
 SHAPES = ((192, 192), (144, 256), (256, 144))

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.data import find_pairs
 from training.logbook import Logbook, draw_curves
-from training.pairs import find_pairs
 from training.recipe import Recipe
 from training.samples import Samples
 from training.systems import build_network, build_optimizer, learning_rate, network_loss

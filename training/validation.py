@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from networks.colour import luma_weights, rgb_to_yuv, yuv_to_rgb
 from networks.sci import SCI
 from networks.tone_curve import apply_grid
+from training.data import Pair, read_picture
 from training.metrics import psnr, ssim_gaussian
-from training.pairs import Pair, read_picture
 
 _SHEET = 8
 

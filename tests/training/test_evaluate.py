@@ -13,8 +13,8 @@ from training_pictures import brackets, save
 
 from engines.bundle import Card, TensorCard, TrainingCard, write_bundle
 from training.__main__ import main
+from training.data import read_picture
 from training.evaluate import open_method, to_planes, to_rgb
-from training.pairs import read_picture
 
 
 def constant_bundle(folder: Path, node: list[float]) -> Path:

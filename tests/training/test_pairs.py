@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training_pictures import brackets, save
 
-from training.pairs import LayoutError, find_pairs, read_picture
+from training.data import LayoutError, find_pairs, read_picture
 
 
 def test_brackets_give_every_dark_exposure_and_its_brighter_neighbour(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import torch
 from training_pictures import brackets, scene
 
 from networks.colour import yuv_to_rgb
+from training.data import find_pairs
 from training.degrade import add_noise, degrade, noise_levels, through_h264, through_jpeg, to_display, to_linear
-from training.pairs import find_pairs
 from training.recipe import Augmentation
 from training.samples import Batch, Samples
 

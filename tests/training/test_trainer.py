@@ -15,7 +15,7 @@ import torch
 import yaml
 from training_pictures import brackets, tiny_recipe
 
-from training.pairs import find_pairs
+from training.data import find_pairs
 from training.recipe import load_recipe
 from training.systems import build_network
 from training.trainer import fit
