@@ -1,0 +1,70 @@
+"""Every network is built by name from plain options, and enhances a picture of any size through one call."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from networks.embedding_bank import EmbeddingBank
+from networks.systems import GUIDED, SYSTEMS, Inference, build
+
+SMALL: dict[str, dict[str, object]] = {
+    "retinexnet": {"channels": 8},
+    "kind": {"channels": 4},
+    "kind-plus": {"channels": 4},
+    "drbn": {"width": 8},
+    "hwmnet": {"width": 32},
+    "snr": {"channels": 8, "layers": 1, "heads": 2, "hidden": 32},
+    "llflow-s": {"channels": 8, "blocks": 2, "stacked": [1], "steps": 1},
+    "llflow-l": {"channels": 10, "blocks": 2, "stacked": [1], "steps": 1},
+    "lime": {"steps": 5},
+    "sllen": {"classes": 4, "widths": [32, 32, 32, 32], "blocks": 1},
+    "enlightengan": {"channels": [4, 8, 8, 16, 16]},
+    "mirnet": {"channels": 16, "groups": [1, 2]},
+    "zero-dce": {"channels": 8},
+    "zero-dce-plus-plus": {"channels": 8, "reduction": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("system", [name for name in SYSTEMS if name != "curve"])
+def test_every_network_enhances_an_odd_picture_without_semantics(system: str) -> None:
+    torch.manual_seed(0)
+    network = Inference(system, build(system, SMALL.get(system))).eval()
+    image = 0.2 * torch.rand(1, 3, 45, 70)
+    shapes = {"regions": (1, 4, 9, 14), "depth": (1, 3, 9, 14)}
+    with torch.no_grad():
+        enhanced = network(image, *(torch.zeros(shapes[name]) for name in network.extra))
+    assert enhanced.shape == image.shape
+    assert 0 <= enhanced.min() and enhanced.max() <= 1
+
+
+@pytest.mark.parametrize("system", GUIDED)
+def test_an_embedding_guides_every_baseline_of_skf(system: str) -> None:
+    torch.manual_seed(0)
+    bank = EmbeddingBank(64, classes=5, channels=(16, 24, 32))
+    semantics = {"channels": bank.channels, "classes": bank.classes}
+    network = Inference(system, build(system, SMALL[system] | {"semantics": semantics}), bank).eval()
+    assert network.extra == ("embedding",)
+    for name, parameter in network.named_parameters():
+        if name.endswith("logs") or "last" in name:  # coupling layers of a flow start as the identity
+            torch.nn.init.normal_(parameter, std=0.05)
+    image, one, two = 0.2 * torch.rand(1, 3, 45, 70), torch.randn(1, 64, 4, 5), torch.randn(1, 64, 4, 5)
+    with torch.no_grad():
+        assert (network(image, one) - network(image, two)).abs().max() > 0
+        assert network(image, torch.zeros(1, 64, 4, 5)).isfinite().all()
+
+
+def test_wrong_names_and_options_are_told() -> None:
+    with pytest.raises(ValueError, match="unknown system 'retinex'; known are curve, sci"):
+        build("retinex")
+    with pytest.raises(ValueError, match="drbn: .*'channels'.*it takes width, semantics"):
+        build("drbn", {"channels": 4})
+    with pytest.raises(ValueError, match="semantics: unknown depth"):
+        build("drbn", {"semantics": {"channels": (1, 2, 3), "classes": 3, "depth": 1}})
+    with pytest.raises(ValueError, match="it takes classes, widths"):
+        build("sllen", {"width": 4})
