@@ -5,9 +5,15 @@ classes. This project's own bridge (not in the SKF paper): the classes are `clas
 found by spherical k-means over training pictures, and the class map is the cosine to them; the features are the
 embedding projected on its principal components and resized to 1/4, 1/8 and 1/16. `fit` finds both, once; they are
 buffers, so a saved bank is complete and takes no gradient.
+
+An embedding vector of zeros means "not known": it counts as the mean embedding, so that features there are 0 and no
+class is more likely than another. A network that is guided by the bank so runs without an encoder too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +59,24 @@ class EmbeddingBank(nn.Module):
         super().train(False)
         return self
 
+    def saved(self) -> dict[str, Any]:
+        """Arguments and weights (without the encoder), to be kept in a file and given to `restored`."""
+        arguments = {
+            "dimension": len(self.mean),
+            "classes": self.classes,
+            "channels": self.channels,
+            "sharpness": self.sharpness,
+        }
+        names = ("mean", "basis", "prototypes")
+        return {"arguments": arguments, "state": {name: getattr(self, name).clone() for name in names}}
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> EmbeddingBank:
+        """The bank that `saved` described."""
+        bank = cls(**saved["arguments"])
+        bank.load_state_dict(saved["state"])
+        return bank
+
     @torch.no_grad()
     def fit(self, embeddings: Tensor, rounds: int = 20, seed: int = 0) -> None:
         """Find components and classes from embeddings (N, D, h, w) of training pictures.
@@ -82,9 +106,10 @@ class EmbeddingBank(nn.Module):
         self.prototypes.copy_(centres)
 
     def from_embedding(self, embedding: Tensor, size: tuple[int, int]) -> Knowledge:
-        """Embedding (N, D, h, w) of a picture of `size` (H, W) -> its knowledge."""
+        """Embedding (N, D, h, w) of a picture of `size` (H, W) -> its knowledge; zero vectors are not known."""
         height, width = size
-        centred = embedding - self.mean[:, None, None]
+        known = (embedding != 0).any(dim=1, keepdim=True)
+        centred = torch.where(known, embedding - self.mean[:, None, None], 0.0)
         components = torch.einsum("ndhw,dc->nchw", centred, self.basis)
         features = tuple(
             F.interpolate(
