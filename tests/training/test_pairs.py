@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_pictures import brackets, save
+from picture_trees import brackets, save
 
 from training.data import LayoutError, find_pairs, read_picture
 
@@ -66,6 +66,9 @@ def test_a_wrong_bracket_is_named_and_the_tree_is_shown(tmp_path: Path, how: str
 
 def test_missing_partner_empty_and_absent_folders(tmp_path: Path) -> None:
     save(np.zeros((8, 8, 3)), tmp_path / "pairs" / "low" / "a.png")
+    with pytest.raises(LayoutError, match="pairs has no folder high"):
+        find_pairs(tmp_path / "pairs")
+    (tmp_path / "pairs" / "high").mkdir()
     with pytest.raises(LayoutError, match=r"low/a\.png has no partner .*high/a\.png"):
         find_pairs(tmp_path / "pairs")
     (tmp_path / "empty").mkdir()

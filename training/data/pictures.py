@@ -1,0 +1,53 @@
+"""Pictures in folders: which files are pictures, how they are read, and what is said when one is not as expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+class LayoutError(ValueError):
+    """The data folder is not laid out as expected; the message names the file and shows the expected ``tree``."""
+
+    def __init__(self, problem: str, tree: str = "") -> None:
+        super().__init__(f"{problem}\n{tree}" if tree else problem)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the name is one of a picture, in any spelling of the suffix; hidden files are none."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures directly in ``folder``, sorted by name; other files are passed over."""
+    return sorted(path for path in folder.iterdir() if is_picture(path) and path.is_file())
+
+
+def read_picture(path: Path, tree: str = "") -> NDArray[np.uint8]:
+    """[h, w, 3] RGB. Raises ``LayoutError`` naming a file that is missing or not a picture."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise LayoutError(f"{path} cannot be read as a picture ({error})", tree) from error
+
+
+def size_of(path: Path, tree: str = "") -> tuple[int, int]:
+    """Width and height from the head of the file, in the order in which people say them."""
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except (OSError, UnidentifiedImageError) as error:
+        raise LayoutError(f"{path} cannot be read as a picture ({error})", tree) from error
+
+
+def need_same_size(one: Path, other: Path, tree: str = "") -> None:
+    """Raises ``LayoutError`` naming both files where their sizes differ."""
+    left, right = size_of(one, tree), size_of(other, tree)
+    if left != right:
+        raise LayoutError(f"{one} is {left[0]}x{left[1]}, but {other} is {right[0]}x{right[1]}", tree)
