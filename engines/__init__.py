@@ -29,7 +29,7 @@ def warm() -> None:
 
     Call it where a program is installed, and early in a thread of its own where a program starts.
     """
-    for module in ("engines.thumbnail", "engines.curve.moments", "engines.curve.cpu"):
+    for module in ("engines.thumbnail", "engines.curve.moments", "engines.curve.cpu", "engines.rgb_planes"):
         import_module(module).warm()
 
 

@@ -8,7 +8,7 @@ class EngineError(Exception):
 
 
 class BundleError(EngineError):
-    """A bundle is absent, incomplete, altered, or of a format this version cannot read."""
+    """A bundle is absent, incomplete, altered, of a format this version cannot read, or of a kind a mode cannot use."""
 
 
 class DeviceError(EngineError):
@@ -20,4 +20,4 @@ class ModelError(EngineError):
 
 
 class NotFiniteError(EngineError):
-    """A model or a fit gave NaN or infinity for this picture: keep the previous grid and count the event."""
+    """A model or a fit gave NaN or infinity for this picture: keep the previous grid, or the input, and count it."""

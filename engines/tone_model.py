@@ -8,7 +8,9 @@ from engines.bundle import Bundle
 from engines.curve.fit import fit
 from engines.curve.grid import CELL, COEFFICIENTS, CurveGrid
 from engines.errors import ModelError, NotFiniteError
+from engines.network_inputs import Extra, NetworkInputs
 from engines.onnx_runtime import open_engine
+from engines.picture_network import PictureNetwork
 from engines.thumbnail import Thumbnail
 
 
@@ -20,28 +22,54 @@ class ToneModel:
 
     def __init__(self, bundle: Bundle, device: str = "cpu", threads: int = 1) -> None:
         self.card = bundle.card
-        self._engine = open_engine(bundle, device, threads)
-        if len(self._engine.inputs) != 1 or len(self._engine.outputs) != 1:
-            raise ModelError(f"bundle {bundle.folder}: a tone model has one input and one output")
-        self._input, self._output = self._engine.inputs[0].name, self._engine.outputs[0].name
+        kind = _GridNetwork if bundle.card.kind == "grid" else _FittedNetwork
+        self._network: _GridNetwork | _FittedNetwork = kind(bundle, device, threads)
 
-    def __call__(self, thumbnail: Thumbnail) -> CurveGrid:
-        """The grid for a picture. Raises ``NotFiniteError`` on NaN or infinity: keep the previous grid and count it."""
+    @property
+    def extra_inputs(self) -> tuple[str, ...]:
+        """Inputs beside the thumbnail, which are zeros where they are not given."""
+        return self._network.extra_inputs
+
+    def __call__(self, thumbnail: Thumbnail, extra: Extra | None = None) -> CurveGrid:
+        """The grid for a picture; ``extra`` gives further inputs by name, all zeros where left out.
+
+        Raises ``NotFiniteError`` on NaN or infinity: keep the previous grid and count it.
+        """
+        return self._network(thumbnail, extra)
+
+
+class _GridNetwork:
+    """The model gives the grid."""
+
+    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
+        self._name = bundle.card.name
+        self._engine = open_engine(bundle, device, threads)
+        self._inputs = NetworkInputs(self._engine, self._name)
+        if len(self._engine.outputs) != 1:
+            raise ModelError(f"bundle {bundle.folder}: a tone model has one output")
+        self._output = self._engine.outputs[0].name
+        self.extra_inputs = self._inputs.extra
+
+    def __call__(self, thumbnail: Thumbnail, extra: Extra | None) -> CurveGrid:
         height, width = thumbnail.y.shape
-        if self.card.kind == "grid":
-            given = np.stack([thumbnail.y, thumbnail.u, thumbnail.v])[None]
-            wanted: tuple[int, ...] = (1, height // CELL, width // CELL, COEFFICIENTS)
-        else:
-            given = np.clip(thumbnail.to_rgb(), 0, 1)[None]
-            wanted = (1, 3, height, width)
-        result = self._engine.infer({self._input: given})[self._output]
+        given = np.stack([thumbnail.y, thumbnail.u, thumbnail.v])[None]
+        wanted = (1, height // CELL, width // CELL, COEFFICIENTS)
+        result = self._engine.infer(self._inputs.feed(given, extra))[self._output]
         if result.shape != wanted:
-            raise ModelError(f"bundle '{self.card.name}' gave {list(result.shape)} where {list(wanted)} was due")
+            raise ModelError(f"bundle '{self._name}' gave {list(result.shape)} where {list(wanted)} was due")
         if not np.isfinite(result).all():
-            raise NotFiniteError(
-                f"bundle '{self.card.name}' gave NaN or infinity for this picture; keep the previous grid"
-            )
-        if self.card.kind == "grid":
-            return CurveGrid(result[0]).made_monotone(thumbnail.y)
-        before = Thumbnail.from_rgb(given[0], thumbnail.matrix)
-        return fit(before, Thumbnail.from_rgb(np.clip(result[0], 0, 1), thumbnail.matrix))
+            raise NotFiniteError(f"bundle '{self._name}' gave NaN or infinity for this picture; keep the previous grid")
+        return CurveGrid(result[0]).made_monotone(thumbnail.y)
+
+
+class _FittedNetwork:
+    """The model gives a picture, and the grid is fitted to it."""
+
+    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
+        self._network = PictureNetwork(bundle, device, threads)
+        self.extra_inputs = self._network.extra_inputs
+
+    def __call__(self, thumbnail: Thumbnail, extra: Extra | None) -> CurveGrid:
+        given = np.clip(thumbnail.to_rgb(), 0, 1)
+        before = Thumbnail.from_rgb(given, thumbnail.matrix)
+        return fit(before, Thumbnail.from_rgb(self._network(given, extra), thumbnail.matrix))

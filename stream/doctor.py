@@ -131,7 +131,9 @@ def bundles() -> list[Finding]:
     for name in available_bundles():
         try:
             card = load_bundle(name).card
+            extra = " and ".join(tensor.name for tensor in card.inputs[1:])
             text = f"kind {card.kind}, {card.parameters} parameters, {card.licence}, sha256 {card.sha256[:12]} verified"
+            text += f"; can use {extra} beside the picture, which nothing here gives yet" if extra else ""
             found.append(Finding("Bundles", name, True, text))
         except EngineError as error:
             found.append(Finding("Bundles", name, False, str(error)))

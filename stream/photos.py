@@ -9,15 +9,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from engines.picture import map_picture
 from engines.planes import Bytes
-from engines.thumbnail import sample_rgb
 from stream.compare import compare_photos
 from stream.media.photos import check_photo_target, read_photo, write_photo
 from stream.media.sinks.partial import check_target
 from stream.settings import Settings
 from stream.telemetry import Telemetry
-from stream.vision.enhancer import Predict
+
+Redraw = Callable[[Bytes, float], Bytes]
+"""Enhances a photo, RGB uint8 [height, width, 3], with a strength in 0..1."""
 
 
 class PhotoRun:
@@ -27,16 +27,16 @@ class PhotoRun:
         self,
         source: Path,
         output: Path,
-        predict: Callable[[], Predict | None],
+        redraw: Callable[[], Redraw | None],
         settings: Settings,
         telemetry: Telemetry,
     ) -> None:
-        """``predict`` gives the network once it is loaded. Raises the errors of ``stream.errors``."""
+        """``redraw`` gives what enhances, once its network is loaded. Raises the errors of ``stream.errors``."""
         check_photo_target(output)
         self._rgb, self.notes = read_photo(source)
         check_target(output, source, overwrite=settings.overwrite)
         self._source, self._output = source, output
-        self._predict, self._settings, self._telemetry = predict, settings, telemetry
+        self._redraw, self._settings, self._telemetry = redraw, settings, telemetry
         self._aborted = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._body, name="stream-photo", daemon=True)
@@ -84,9 +84,6 @@ class PhotoRun:
             self._telemetry.end()
 
     def _enhanced(self) -> Bytes:
-        predict = self._predict()
-        if predict is None:
-            after = self._rgb
-        else:
-            after = map_picture(self._rgb, predict(sample_rgb(self._rgb)).blend(self._settings.strength))
+        redraw = self._redraw()
+        after = self._rgb if redraw is None else redraw(self._rgb, self._settings.strength)
         return compare_photos(self._rgb, after, self._settings.compare)

@@ -16,12 +16,13 @@ from stream.compare import comparing
 from stream.errors import PhotoHasNoFrames
 from stream.media import EncoderSettings, Frame, VideoInfo, default_output, open_sink, open_source
 from stream.media.uri import is_photo, local_path
-from stream.photos import PhotoRun
+from stream.photos import PhotoRun, Redraw
 from stream.settings import Settings
 from stream.stages import Stages
 from stream.summary import ExitReason, Summary, versions
 from stream.telemetry import Stats, Telemetry
-from stream.vision.enhancer import Enhancer, Predict
+from stream.vision.enhancer import Enhancer
+from stream.vision.modes import FrameEnhancer, Full, Fused, open_mode
 
 
 class Pipeline:
@@ -52,8 +53,9 @@ class Pipeline:
         """Width and height of the input's pictures, known after ``start``."""
         self._telemetry = Telemetry()
         self._stages: Stages | PhotoRun | None = None
-        self._enhancer: Enhancer | None = None
-        self._tone_model: Future[Predict] | None = None
+        self._enhancer: FrameEnhancer | None = None
+        self._loading: Future[Fused | Full] | None = None
+        self._not_given: tuple[str, ...] = ()
         self._bundle: dict[str, str] | None = None
         self._notes: list[list[str]] = []
         self._before: tuple[int, int] | None = None
@@ -153,7 +155,9 @@ class Pipeline:
             cpu_s=stats.cpu_s,
             peak_rss_mb=stats.peak_rss_mb,
             stages=stats.stages,
+            mode=self.settings.mode,
             bundle=self._bundle,
+            inputs_not_given=self._not_given,
             network_runs=enhancer.network_runs if enhancer else 0,
             network_failures=enhancer.network_failures if enhancer else 0,
             cuts=enhancer.cuts if enhancer else 0,
@@ -165,11 +169,15 @@ class Pipeline:
     def _all_notes(self) -> Iterator[str]:
         for notes in self._notes:
             yield from notes
-        if self._enhancer and self._enhancer.network_failures:
+        if self._not_given:
             yield (
-                f"the network gave no usable result {self._enhancer.network_failures} times; "
-                "the tone curves of the frames before were kept"
+                f"the model can use {' and '.join(self._not_given)} beside the picture; none was given, "
+                "so it worked without"
             )
+        if self._enhancer and self._enhancer.network_failures:
+            full = self.settings.mode == "full"
+            kept = "those frames are as they came" if full else "the tone curves of the frames before were kept"
+            yield f"the network gave no usable result {self._enhancer.network_failures} times; {kept}"
         if self._stop_requested and self._stages and self._stages.error is None:
             yield "stopped early: the output ends where the work was stopped"
 
@@ -185,9 +193,9 @@ class Pipeline:
         self._telemetry.begin()
         settings = self.settings
         if settings.strength > 0:
-            self._tone_model = _in_background(self._load_tone_model)
+            self._loading = _in_background(self._load_network)
         if is_photo(self.source):
-            self._stages = PhotoRun(self.source, self.output, self._predict, settings, self._telemetry)
+            self._stages = PhotoRun(self.source, self.output, self._redraw, settings, self._telemetry)
             self.size = self._stages.size
             self._notes.append(self._stages.notes)
         else:
@@ -203,7 +211,7 @@ class Pipeline:
             self.size = (source.video.width, source.video.height)
             self._telemetry.watch_damage(lambda: source.damaged)
             self._notes.append(source.notes)
-            predict = self._predict()
+            network = self._network()
             sink = None
             if to_sink:
                 sink = open_sink(self.output, source, _encoder(settings), overwrite=settings.overwrite)
@@ -211,25 +219,23 @@ class Pipeline:
         except BaseException:
             source.close()
             raise
-        self._enhancer = Enhancer(
-            predict,
-            strength=settings.strength,
-            network_every=settings.network_every,
-            threads=settings.threads,
-            telemetry=self._telemetry,
-        )
+        self._enhancer = Enhancer(None) if network is None else network.enhancer(settings, self._telemetry)
         return Stages(source, comparing(self._enhancer, settings.compare), sink, self._telemetry)
 
-    def _load_tone_model(self) -> Predict:
-        from engines.tone_model import ToneModel
-
+    def _load_network(self) -> Fused | Full:
         bundle = load_bundle(self.settings.model)
         self._bundle = {"name": bundle.card.name, "kind": bundle.card.kind, "sha256": bundle.card.sha256}
-        return ToneModel(bundle)
+        network = open_mode(bundle, self.settings)
+        self._not_given = network.extra_inputs
+        return network
 
-    def _predict(self) -> Predict | None:
+    def _network(self) -> Fused | Full | None:
         """The network once it has loaded; None where strength 0 needs none. Raises ``EngineError``."""
-        return None if self._tone_model is None else self._tone_model.result()
+        return None if self._loading is None else self._loading.result()
+
+    def _redraw(self) -> Redraw | None:
+        network = self._network()
+        return None if network is None else network.photo
 
 
 def _encoder(settings: Settings) -> EncoderSettings:
@@ -248,9 +254,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _in_background(load: Callable[[], Predict]) -> Future[Predict]:
+def _in_background(load: Callable[[], Fused | Full]) -> Future[Fused | Full]:
     """Start ``load`` in a thread. The interpreter waits for it at exit: libraries that are half loaded would crash."""
-    future: Future[Predict] = Future()
+    future: Future[Fused | Full] = Future()
 
     def body() -> None:
         try:

@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Compare = Literal["none", "split", "side"]
+Mode = Literal["fused", "full"]
+_SMALLEST_TILE = 64
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,19 @@ class Settings(BaseSettings):
     model: Annotated[str, BeforeValidator(str)] = Field(
         "curve", title="Model", description="Name of a bundle, or path of a bundle folder."
     )
+    mode: Mode = Field(
+        "fused",
+        title="Mode",
+        description="fused: the network looks at a thumbnail and one pass applies its tone curves, smoothed in time. "
+        "full: it draws every frame at full size; slow, and not smoothed from frame to frame.",
+    )
+    tile: int = Field(
+        512,
+        ge=0,
+        le=16384,
+        title="Tile",
+        description="Mode full: largest side of the pieces that a frame is drawn in, 64 or more; 0 is the whole frame.",
+    )
     strength: float = Field(
         1.0, ge=0.0, le=1.0, title="Strength", description="How much of the enhancement is used; 0 changes nothing."
     )
@@ -30,7 +45,11 @@ class Settings(BaseSettings):
         "none", title="Compare", description="Before and after in one picture: one half each, or side by side."
     )
     network_every: int = Field(
-        2, ge=1, le=60, title="Network every", description="Run the network on every N-th frame, and at every cut."
+        2,
+        ge=1,
+        le=60,
+        title="Network every",
+        description="Mode fused: run the network on every N-th frame, and at every cut.",
     )
     codec: str = Field("libx264", title="Codec", description="Video encoder of the output, as FFmpeg names it.")
     crf: int | None = Field(
@@ -43,7 +62,11 @@ class Settings(BaseSettings):
         default_factory=dict, title="Encoder options", description="Further option of the encoder; repeatable."
     )
     threads: int | None = Field(
-        None, ge=1, le=256, title="Threads", description="Threads for the pass over the pixels. Default: what pays off."
+        None,
+        ge=1,
+        le=256,
+        title="Threads",
+        description="Threads for the pass over the pixels; in mode full, for the network. Default: what pays off.",
     )
     output: Path | None = Field(
         None, title="Output", description="Output file, or folder for several inputs. Default: beside the input."
@@ -52,6 +75,13 @@ class Settings(BaseSettings):
     summary: Path | None = Field(None, title="Summary", description="Write the summary as JSON; - is standard output.")
     quiet: bool = Field(False, title="Quiet", description="Say nothing but errors.")
     debug: bool = Field(False, title="Debug", description="Show tracebacks and the log of the libraries.")
+
+    @field_validator("tile")
+    @classmethod
+    def _worth_cutting(cls, given: int) -> int:
+        if 0 < given < _SMALLEST_TILE:
+            raise ValueError(f"{given} is too small for a tile, whose edges overlap: {_SMALLEST_TILE} or more, or 0")
+        return given
 
     @field_validator("encoder_options", mode="before")
     @classmethod

@@ -44,8 +44,12 @@ class Summary:
     """User and system time of the whole process, codec workers included."""
     peak_rss_mb: float
     stages: dict[str, StageFigures]
+    mode: str
+    """``fused`` or ``full``."""
     bundle: dict[str, str] | None
     """``name``, ``kind`` and ``sha256``; None if no network was needed."""
+    inputs_not_given: tuple[str, ...]
+    """What the network takes beside the picture and was left at zero, which means "not known"."""
     network_runs: int
     network_failures: int
     cuts: int

@@ -1,0 +1,85 @@
+"""The two ways to use a network, behind one interface: ``fused`` and ``full``.
+
+``fused``: it looks at a thumbnail, and one pass over the frame applies the tone curves that it wants, smoothed in time.
+``full``: it draws the whole picture itself, frame by frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from engines.bundle import Bundle
+from engines.planes import Bytes
+from stream.media import Frame
+from stream.settings import Settings
+from stream.telemetry import Telemetry
+from stream.vision.enhancer import Enhancer
+
+if TYPE_CHECKING:
+    from stream.vision.full_enhancer import FullEnhancer
+
+
+class FrameEnhancer(Protocol):
+    """What enhances the frames of one video, and what it counts."""
+
+    cuts: int
+    network_runs: int
+    network_failures: int
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The enhanced frame, or ``frame`` itself where nothing changes."""
+        ...
+
+
+class Fused:
+    """Thumbnail, tone-curve grid, one pass."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        from engines.tone_model import ToneModel
+
+        self._model = ToneModel(bundle)
+        self.extra_inputs = self._model.extra_inputs
+
+    def enhancer(self, settings: Settings, telemetry: Telemetry) -> Enhancer:
+        """One that smooths in time."""
+        return Enhancer(
+            self._model,
+            strength=settings.strength,
+            network_every=settings.network_every,
+            threads=settings.threads,
+            telemetry=telemetry,
+        )
+
+    def photo(self, rgb: Bytes, strength: float) -> Bytes:
+        """A photo enhanced with chroma at every pixel, RGB uint8 [height, width, 3]."""
+        from engines.picture import map_picture
+        from engines.thumbnail import sample_rgb
+
+        return map_picture(rgb, self._model(sample_rgb(rgb)).blend(strength))
+
+
+class Full:
+    """The network at full size, in tiles."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        from engines.full_picture import open_full
+
+        self._network = open_full(bundle, threads=settings.threads, tile=settings.tile)
+        self.extra_inputs = self._network.extra_inputs
+
+    def enhancer(self, settings: Settings, telemetry: Telemetry) -> FullEnhancer:
+        """One that takes every frame for itself."""
+        from stream.vision.full_enhancer import FullEnhancer
+
+        return FullEnhancer(self._network, strength=settings.strength, telemetry=telemetry)
+
+    def photo(self, rgb: Bytes, strength: float) -> Bytes:
+        """A photo as the network draws it, RGB uint8 [height, width, 3]."""
+        from engines.full_picture import redraw
+
+        return redraw(rgb, self._network, strength)
+
+
+def open_mode(bundle: Bundle, settings: Settings) -> Fused | Full:
+    """The mode of the settings with this bundle. Raises ``EngineError``, with advice where they do not fit."""
+    return Full(bundle, settings) if settings.mode == "full" else Fused(bundle)
