@@ -1,0 +1,54 @@
+"""Opens SAM's two models, which are plain ONNX files and no bundles, with the settings that all models have here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from engines.errors import ModelError
+
+Floats = NDArray[np.float32]
+
+
+class Session:
+    """An opened model; ``inputs`` and ``outputs`` give the declared shape of each by name. One thread at a time."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist")
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"{path} is no model that can run here: {error}") from error
+        self.path = path
+        self.inputs = {tensor.name: tuple(tensor.shape) for tensor in self._session.get_inputs()}
+        self.outputs = {tensor.name: tuple(tensor.shape) for tensor in self._session.get_outputs()}
+        self._needed_only = ort.RunOptions()
+        self._needed_only.only_execute_path_to_fetches = True
+
+    def require(self, inputs: Sequence[str], outputs: Sequence[str], what: str) -> None:
+        """Raises ``ModelError`` unless the model has these inputs, no others, and at least these outputs."""
+        if set(inputs) != set(self.inputs) or not set(outputs) <= set(self.outputs):
+            raise ModelError(
+                f"{self.path} is no {what}: it takes {', '.join(self.inputs)} and gives {', '.join(self.outputs)}, "
+                f"but {', '.join(inputs)} -> {', '.join(outputs)} is needed"
+            )
+
+    def run(self, wanted: Sequence[str], arrays: Mapping[str, Floats]) -> list[NDArray[Any]]:
+        """These outputs, in this order; what only other outputs need is not computed."""
+        try:
+            results: list[NDArray[Any]] = self._session.run(list(wanted), dict(arrays), self._needed_only)
+        except Exception as error:
+            given = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+            raise ModelError(f"{self.path} failed on {given}: {error}") from error
+        return results
