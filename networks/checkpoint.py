@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from networks.curve import CurveNet
-from networks.sci import SCI, load_sci
+from networks.embedding_bank import EmbeddingBank
+from networks.hrnet import load_pascal_context
+from networks.sci import load_sci
+from networks.systems import Inference, build
+
+_ONLY_FOR_TRAINING = ("calibrate",)
+"""Parts of networks that inference never runs: SCI's calibrator, also inside Enlighten Anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A network in evaluation mode. ``recipe`` is None and ``step`` 0 where the file does not know them."""
+    """A network in evaluation mode. ``recipe`` is None and ``step`` 0 where the file does not know them.
 
-    network: SCI | CurveNet
+    ``options`` are the arguments of `networks.systems.build`; ``bank`` is what guides the network, if anything does.
+    """
+
+    system: str
+    network: nn.Module
     recipe: Mapping[str, Any] | None
     step: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bank: nn.Module | None = None
 
     @property
     def parameters(self) -> int:
-        """Parameters that inference uses."""
-        used = self.network.enhance if isinstance(self.network, SCI) else self.network
-        return sum(parameter.numel() for parameter in used.parameters())
+        """Parameters of the network that inference uses; the bank's are its own."""
+        return sum(
+            parameter.numel()
+            for name, parameter in self.network.named_parameters()
+            if not name.startswith(_ONLY_FOR_TRAINING)
+        )
+
+    def inference(self) -> Inference:
+        """The network, and its bank, as a function from pictures to pictures. Raises ``ValueError`` for ``curve``."""
+        return Inference(self.system, self.network, self.bank).eval()
 
 
-def open_checkpoint(path: Path, system: str | None = None) -> Checkpoint:
+def open_checkpoint(path: Path, system: str | None = None, bank: Path | None = None) -> Checkpoint:
     """The averaged weights of a run, or a published SCI checkpoint.
 
+    ``bank``: the PASCAL-Context checkpoint of the HRNet, for networks that it guides; it is not saved with them.
     Raises ``ValueError`` naming a file that is neither, or that holds another ``system`` than the one asked for.
     """
     try:
@@ -40,11 +60,31 @@ def open_checkpoint(path: Path, system: str | None = None) -> Checkpoint:
     except Exception as error:
         raise ValueError(f"{path} is no checkpoint: {error}") from error
     if "average" not in state:
-        if system == "curve":
+        if system not in (None, "sci"):
             raise ValueError(f"{path} is no checkpoint of `python -m training fit`")
-        return Checkpoint(load_sci(path), None, 0)
+        return Checkpoint("sci", load_sci(path).eval(), None, 0)
     if system is not None and state["system"] != system:
         raise ValueError(f"{path} holds weights of {state['system']}, not of {system}")
-    network = SCI() if state["system"] == "sci" else CurveNet()
+    network = build(state["system"], state["options"])
     network.load_state_dict(state["average"])
-    return Checkpoint(network.eval(), state["recipe"], int(state["step"]))
+    guide = _open_bank(state["bank"], bank, path)
+    return Checkpoint(state["system"], network.eval(), state["recipe"], int(state["step"]), state["options"], guide)
+
+
+def saved_bank(bank: nn.Module | None) -> dict[str, Any] | None:
+    """What a checkpoint keeps of a bank: an embedding's whole, of an HRNet its name (it is large and never changes)."""
+    if bank is None:
+        return None
+    if isinstance(bank, EmbeddingBank):
+        return {"kind": "embedding"} | bank.saved()
+    return {"kind": "hrnet"}
+
+
+def _open_bank(saved: Mapping[str, Any] | None, given: Path | None, path: Path) -> nn.Module | None:
+    if saved is None:
+        return None
+    if saved["kind"] == "embedding":
+        return EmbeddingBank.restored(saved)
+    if given is None:
+        raise ValueError(f"{path} is guided by the HRNet, whose PASCAL-Context checkpoint must be named too")
+    return load_pascal_context(given)

@@ -1,17 +1,23 @@
-"""``python -m training fit RECIPE`` trains a network; ``python -m training evaluate`` measures models on pairs."""
+"""``python -m training fit RECIPE`` trains a network; ``python -m training evaluate`` measures models on pairs;
+``python -m training semantics DATA`` computes once what SAM sees in the pictures.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 
 from engines.errors import EngineError
 from training.data import find_pairs
 from training.evaluate import evaluate, print_table, write_json
-from training.recipe import load_recipe
+from training.recipe import load_recipe, merged
+from training.semantics import ensure_bank, precompute
 from training.trainer import fit
 
 
@@ -20,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("fit", help="train a network by a recipe; a run that was stopped goes on")
     training.add_argument("recipe", type=Path)
+    training.add_argument("--variant", help="a variant in the recipe, `small` for two CPU cores and minutes")
+    training.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="an entry of the recipe, as in semantics.sch=1"
+    )
+    training.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     training.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     training.add_argument("--until", type=int, help="stop after this step, as if interrupted; for runs in two halves")
     judging = commands.add_parser("evaluate", help="print PSNR and SSIM of models on pairs")
@@ -31,11 +42,25 @@ def main(arguments: list[str] | None = None) -> int:
     )
     judging.add_argument("--data", type=Path, required=True, help="folder of pairs or brackets")
     judging.add_argument("--json", type=Path, help="also write the table here")
+    seeing = commands.add_parser("semantics", help="compute SAM's embeddings and regions of pairs once, and the bank")
+    seeing.add_argument("data", type=Path, help="folder of pairs or brackets; training pictures first, for the bank")
+    seeing.add_argument("--encoder", type=Path, required=True, help="SAM image encoder, ONNX")
+    seeing.add_argument("--decoder", type=Path, help="SAM mask decoder, ONNX; without it no regions")
+    seeing.add_argument("--cache", type=Path, required=True, help="folder to write to; a stopped run goes on")
+    seeing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     given = parser.parse_args(arguments)
     try:
         if given.command == "fit":
             torch.set_num_threads(given.threads)
-            print(fit(load_recipe(given.recipe), given.until))
+            recipe = load_recipe(given.recipe, given.variant, changes(given.set))
+            print(fit(recipe, given.until, device=given.device))
+        elif given.command == "semantics":
+            torch.set_num_threads(given.threads)
+            pairs = find_pairs(given.data)
+            done = precompute(pairs, given.cache, given.encoder, given.decoder, threads=given.threads)
+            print(f"{done.embeddings} embeddings and {done.regions} region maps computed, the others were there")
+            fitted = ensure_bank(pairs, given.cache, given.encoder)
+            print(f"{given.cache / 'bank.pt'} {'fitted on these pictures' if fitted else 'was there and is kept'}")
         else:
             torch.set_num_threads(1)
             table = evaluate(given.model, find_pairs(given.data), given.data.name)
@@ -49,6 +74,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def changes(entries: Sequence[str]) -> dict[str, Any]:
+    """``a.b=value`` as ``{"a": {"b": value}}``, values as in YAML. Raises ``ValueError`` without an equals sign."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        key, equals, value = entry.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes KEY=VALUE, not '{entry}'")
+        nested: Any = yaml.safe_load(value)
+        for name in reversed(key.split(".")):
+            nested = {name: nested}
+        found = merged(found, nested)
+    return found
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ class Logbook:
         if not self.rows:
             return
         with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(self.rows[0]))
+            # Phases and alternating systems have terms of their own; what a row does not have stays empty.
+            names = dict.fromkeys(name for row in self.rows for name in row)
+            writer = csv.DictWriter(file, list(names))
             writer.writeheader()
             writer.writerows(self.rows)
 
@@ -43,12 +45,12 @@ def draw_curves(log: Path, validation: Path, target: Path) -> None:
             continue
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        steps = np.array([int(row["step"]) for row in rows])
         names = [name for name in rows[0] if name != "step"]
-        width = max(1, len(rows) // 50) if path == log else 1
         for name in names if path == log else ["psnr"]:
-            values = np.convolve([float(row[name]) for row in rows], np.ones(width) / width, "valid")
-            axes.plot(steps[width - 1 :], values, label=name)
+            found = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+            width = max(1, len(found) // 50) if path == log else 1
+            values = np.convolve([value for _, value in found], np.ones(width) / width, "valid")
+            axes.plot([step for step, _ in found[width - 1 :]], values, label=name)
         axes.legend()
     left.set_title("loss")
     right.set_title("validation PSNR, dB")

@@ -1,93 +1,186 @@
-"""A training recipe: one YAML file says everything that decides the result."""
+"""A training recipe: one YAML file says everything that decides the result.
+
+The file's values are the paper's settings; under ``small:`` stands what differs in the variant that fits two CPU cores
+in minutes (merged over the rest, key by key). Paths are relative to the recipe's own folder unless absolute.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Settings that refuse keys they do not know."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Augmentation(_Strict):
-    """How pictures are varied; shares are probabilities."""
+class OptimizerSettings(Strict):
+    """Adam or AdamW; ``learning_rate`` is scaled by the phase's schedule."""
 
-    shapes: tuple[float, float, float] = (0.5, 0.4, 0.1)
-    """Shares of square, landscape and portrait thumbnails."""
-    scale: float = Field(1.0, gt=0)
-    """Side of the thumbnails as a multiple of what the run time samples."""
-    detail: float = Field(1.0, ge=1)
-    """Size at which the result is compared with the target, as a multiple of the thumbnail's."""
-    smallest_crop: float = Field(0.6, gt=0, le=1)
-    largest_crop: float = Field(1.0, gt=0, le=1)
-    turned: float = Field(0.1, ge=0, le=1)
-    mixed: float = Field(0.5, ge=0, le=1)
-    """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
-    degraded: float = Field(0.3, ge=0, le=1)
-    """Share of pictures with noise, another white balance and compression."""
-    exposed: float = Field(0.0, ge=0, le=1)
-    """Share of pictures that are the target itself, at 0.35 to 1 of its light: what is bright already must stay."""
-    versions: int = Field(1, ge=0)
-    """Degraded versions prepared of each dark picture."""
-    light_colour: float = Field(0.05, ge=0)
-    white_balance: float = Field(0.02, ge=0)
+    kind: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = Field(gt=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.0, ge=0)
 
 
-class Weights(_Strict):
-    """Weights of the terms of the curve loss (training/losses.py)."""
+class Schedule(Strict):
+    """How the learning rate changes over a phase, as a factor."""
 
-    charbonnier: float = 1.0
-    decibel: float = 0.01
-    structure: float = 0.15
-    colour: float = 0.5
-    smooth: float = 0.02
-    steady: float = 0.1
-    black: float = 0.0
+    kind: Literal["constant", "steps", "cosine"] = "constant"
+    at: tuple[float, ...] = ()
+    """For ``steps``: shares of the phase, 0..1, at which the rate is multiplied by ``by``."""
+    by: float = Field(0.5, gt=0, le=1)
+    warm_up: int = Field(0, ge=0)
+    """Steps of linear rise at the start."""
+    floor: float = Field(0.0, ge=0, le=1)
+    """For ``cosine``: the factor at the end."""
+
+    def factor(self, step: int, steps: int) -> float:
+        """The factor at ``step`` of ``steps``, in 0..1."""
+        rise = min(1.0, (step + 1) / (self.warm_up + 1))
+        if self.kind == "steps":
+            return float(rise * self.by ** sum(step >= share * steps for share in self.at))
+        if self.kind == "cosine":
+            return float(rise * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * step / steps))))
+        return rise
 
 
-class Recipe(_Strict):
-    """What is trained, on what, how long. Paths are relative to the recipe's own folder unless absolute."""
+Augment = Literal["flip_h", "flip_v", "transpose"]
 
-    name: str = ""
-    """File name of the recipe; filled in on loading."""
-    system: Literal["curve", "sci"]
-    data: Path
-    data_name: str
-    """How the model card names the data."""
-    data_licence: str
-    brightest: float = Field(0.25, gt=0, le=1)
-    """In exposure brackets: the mean of the brightest exposure that is still an input."""
-    out: Path
-    validation: Path | None = None
-    """Pairs that are only looked at, never trained on."""
-    validate_every: int = Field(500, gt=0)
+
+class Phase(Strict):
+    """One stretch of a run with optimisers of its own; which weights move in it is the system's to know."""
+
     steps: int = Field(gt=0)
     batch: int = Field(8, gt=0)
-    learning_rate: float = Field(1.5e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    warm_up: int = Field(200, ge=0)
-    clip: float = Field(1.0, gt=0)
+    crop: int | None = Field(None, gt=0)
+    """Side of the square crops; None: whole pictures (then ``batch`` is 1)."""
+    optimizer: OptimizerSettings
+    schedule: Schedule = Schedule()
+    clip: float | None = Field(None, gt=0)
+    """Greatest norm of an update's gradient."""
+    augment: tuple[Augment, ...] = ("flip_h",)
+
+
+class Place(Strict):
+    """Where pictures lie."""
+
+    path: Path
+    layout: str | None = None
+    """One of the layouts of `training.data`; None: found from the folder's tree."""
+    split: Literal["train", "test"] = "train"
+    exclude: tuple[str, ...] = ()
+    """Names of pairs that are left out."""
+    brightest: float = Field(0.25, gt=0, le=1)
+    """In exposure brackets: the mean of the brightest exposure that is still an input."""
+
+
+class Data(Place):
+    """Pictures to train on, and how cards and tables name them."""
+
+    name: str
+    licence: str
+    unpaired: bool = False
+    """The bright picture of a sample is another scene's."""
+
+
+class Semantics(Strict):
+    """What guides the network (SKF, CVPR 2023): a bank, the SE modules, and the two losses that use its class map."""
+
+    bank: Literal["none", "embedding", "hrnet"] = "none"
+    path: Path | None = None
+    """For ``embedding``: a cache of `python -m training semantics`; for ``hrnet``: its PASCAL-Context checkpoint."""
+    regions: Literal["none", "true", "shuffled"] = "none"
+    """Region maps from the cache at ``path``; ``shuffled`` gives every picture the map of another one (ablations)."""
+    labels: bool = False
+    """Classes of the bank on the bright picture stand in for labels that nobody drew (SLLEN's segmentation)."""
+    se: bool = False
+    released: bool = False
+    """SE modules as in the released code instead of this project's repaired ones."""
+    sch: float = Field(0.0, ge=0)
+    """Weight of the semantic colour-histogram loss; 0 leaves it out."""
+    sch_every: int = Field(1, gt=0)
+    """Every how many steps it acts (50 in SNR's released training)."""
+    sa: float = Field(0.0, ge=0)
+    """Weight of the semantic-aware adversarial loss; 0 leaves it and its discriminator out."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of samples whose scene is "not known", so that the network works without a segmenter too."""
+    discriminator_rate: float = Field(1.0, gt=0)
+    """The discriminator's learning rate as a multiple of the generator's."""
+
+    @model_validator(mode="after")
+    def _needs_a_bank(self) -> Semantics:
+        if self.bank == "none" and (self.se or self.sch or self.sa or self.labels):
+            raise ValueError("se, sch, sa and labels need a bank: set bank to embedding or hrnet")
+        if self.path is None and (self.bank != "none" or self.regions != "none"):
+            raise ValueError("a bank and region maps need a path")
+        if self.bank == "hrnet" and self.regions != "none":
+            raise ValueError("region maps come from a cache, which bank hrnet has no path to")
+        return self
+
+
+class Recipe(Strict):
+    """What is trained, on what, how long."""
+
+    name: str = ""
+    """File name of the recipe and its variant; filled in on loading."""
+    system: str
+    network: dict[str, Any] = {}
+    """Keyword arguments of the network's builder (`networks.systems.build`)."""
+    options: dict[str, Any] = {}
+    """The system's own settings: weights of its losses, switches (its ``Options``)."""
+    semantics: Semantics = Semantics()
+    phases: dict[str, Phase] = Field(min_length=1)
+    data: Data
+    validation: Place | None = None
+    """Pairs that are only looked at, never trained on."""
+    validate_every: int = Field(500, gt=0)
+    out: Path
+    start: Path | None = None
+    """A checkpoint to start from."""
+    seed: int = 2
     average: float = Field(0.998, ge=0, lt=1)
     """Decay of the moving average of the weights that is exported."""
-    seed: int = 2
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the networks on a GPU; on a CPU always fp32."""
     save_every: int = Field(200, gt=0)
-    start: Path | None = None
-    """For ``curve``: a checkpoint to start from, of ``curve``, or of SCI for its illumination."""
-    smooth_sigma: float = Field(10.0, gt=0)
-    """For ``sci``: sigma of its smoothness loss; 10 is the published code's, 0.1 makes it follow edges."""
-    augmentation: Augmentation = Field(default_factory=lambda: Augmentation.model_validate({}))
-    weights: Weights = Field(default_factory=lambda: Weights.model_validate({}))
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases.values())
+
+    def at(self, step: int) -> tuple[str, Phase, int]:
+        """Name and settings of the phase that ``step`` belongs to, and the step within it."""
+        for name, phase in self.phases.items():
+            if step < phase.steps:
+                return name, phase, step
+            step -= phase.steps
+        raise IndexError("past the end of the recipe")
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe. Raises ``ValueError`` naming the file and the entries that are wrong."""
+def load_recipe(path: Path, variant: str | None = None, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe: its file, the ``variant`` in it over that, ``changes`` (nested like the file) over that.
+
+    Raises ``ValueError`` naming the file and the entries that are wrong.
+    """
     try:
         entries = yaml.safe_load(path.read_text())
-        recipe = Recipe.model_validate(entries)
+        if not isinstance(entries, dict):
+            raise ValueError(f"recipe {path} is no mapping of names to values")
+        small = entries.pop("small", None)
+        if variant is not None:
+            if variant != "small" or small is None:
+                raise ValueError(f"recipe {path} has no variant '{variant}'")
+            entries = merged(entries, small)
+        recipe = Recipe.model_validate(merged(entries, changes or {}))
     except OSError as error:
         raise ValueError(f"recipe {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -95,8 +188,35 @@ def load_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ValueError(f"recipe {path}: {wrong}") from error
-    here = path.resolve().parent
-    placed = {
-        name: (here / value) for name in ("data", "out", "start", "validation") if (value := getattr(recipe, name))
-    }
-    return recipe.model_copy(update=placed | {"name": path.name})
+    return _placed(recipe, path.resolve().parent).model_copy(
+        update={"name": path.name if variant is None else f"{path.name}, {variant}"}
+    )
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid over ``base``, mappings key by key, everything else replaced; phases of 0 steps drop out."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    if isinstance(phases := result.get("phases"), Mapping):
+        result["phases"] = {name: phase for name, phase in phases.items() if not _is_empty(phase)}
+    return result
+
+
+def _is_empty(phase: Any) -> bool:
+    return isinstance(phase, Mapping) and phase.get("steps") == 0
+
+
+def _placed(recipe: Recipe, here: Path) -> Recipe:
+    """All relative paths of a recipe taken from its folder."""
+    changes: dict[str, Any] = {"out": here / recipe.out}
+    for name in ("data", "validation"):
+        data: Place | None = getattr(recipe, name)
+        if data is not None:
+            changes[name] = data.model_copy(update={"path": here / data.path})
+    if recipe.start is not None:
+        changes["start"] = here / recipe.start
+    if recipe.semantics.path is not None:
+        changes["semantics"] = recipe.semantics.model_copy(update={"path": here / recipe.semantics.path})
+    return recipe.model_copy(update=changes)

@@ -13,16 +13,41 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from networks.colour import KR_KB, rgb_to_yuv
 from training.data import Pair, read_picture
 from training.degrade import degrade
-from training.recipe import Augmentation
+from training.recipe import Strict
 
 SHAPES = ((192, 192), (144, 256), (256, 144))
 """Thumbnail heights and widths: square, landscape and portrait, as the run time samples them."""
+
+
+class Augmentation(Strict):
+    """How pictures are varied; shares are probabilities."""
+
+    shapes: tuple[float, float, float] = (0.5, 0.4, 0.1)
+    """Shares of square, landscape and portrait thumbnails."""
+    scale: float = Field(1.0, gt=0)
+    """Side of the thumbnails as a multiple of what the run time samples."""
+    detail: float = Field(1.0, ge=1)
+    """Size at which the result is compared with the target, as a multiple of the thumbnail's."""
+    smallest_crop: float = Field(0.6, gt=0, le=1)
+    largest_crop: float = Field(1.0, gt=0, le=1)
+    turned: float = Field(0.1, ge=0, le=1)
+    mixed: float = Field(0.5, ge=0, le=1)
+    """Share of clean pictures that are mixed, in linear light, with the next brighter exposure."""
+    degraded: float = Field(0.3, ge=0, le=1)
+    """Share of pictures with noise, another white balance and compression."""
+    exposed: float = Field(0.0, ge=0, le=1)
+    """Share of pictures that are the target itself, at 0.35 to 1 of its light: what is bright already must stay."""
+    versions: int = Field(1, ge=0)
+    """Degraded versions prepared of each dark picture."""
+    light_colour: float = Field(0.05, ge=0)
+    white_balance: float = Field(0.02, ge=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,42 +8,150 @@ number of threads, ends with the same weights as an unbroken run.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.data import find_pairs
+from networks.checkpoint import saved_bank
+from training.feed import open_bank
 from training.logbook import Logbook, draw_curves
 from training.recipe import Recipe
-from training.samples import Samples
-from training.systems import build_network, build_optimizer, learning_rate, network_loss
+from training.systems import network_options, open_system
 from training.validation import Validation
 
 CHECKPOINT = "checkpoint.pt"
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
+class Run:
+    """Everything that changes while a recipe is trained, as it is saved."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.bank = open_bank(recipe.semantics)
+        self.system = open_system(recipe, self.bank)
+        self.system.network.to(device)
+        self.system.helpers.to(device)
+        if self.bank is not None and recipe.semantics.bank == "hrnet":
+            self.bank.to(device)
+        self.average = AveragedModel(
+            self.system.network,
+            multi_avg_fn=get_ema_multi_avg_fn(recipe.average),  # type: ignore[no-untyped-call]
+            use_buffers=True,
+        )
+        self.type = _TYPES.get(recipe.precision) if device.type == "cuda" else None
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.type is torch.float16)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.phase = ""
+        self.identity = _identity(recipe)
+
+    def enter(self, phase: str) -> None:
+        """Fresh optimisers when a phase begins."""
+        if phase != self.phase:
+            self.phase = phase
+            self.optimizers = self.system.optimizers(phase, self.recipe.phases[phase])
+
+    def step(self, batch: Any, step: int) -> dict[str, float]:
+        """One training step; the loss terms by name. Raises ``RuntimeError`` when a loss is not finite."""
+        name, phase, within = self.recipe.at(step)
+        self.enter(name)
+        factor = phase.schedule.factor(within, phase.steps)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        self.system.network.train()
+        self.system.helpers.train()
+        # What dropout draws must not depend on where the run was interrupted.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
+        shown: dict[str, float] = {}
+        updates = self.system.updates(batch, within, name)
+        while (update := self._next(updates)) is not None:
+            chosen, terms = update
+            optimizer = self.optimizers[chosen]
+            total = torch.stack(list(terms.values())).sum()
+            if not torch.isfinite(total):
+                found = ", ".join(f"{term} {value.item():.3g}" for term, value in terms.items())
+                raise RuntimeError(
+                    f"the loss is not finite at step {step} ({found}); the last checkpoint in {self.recipe.out} is kept"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            if phase.clip is not None:
+                self.scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], phase.clip)
+            self.scaler.step(optimizer)
+            shown |= {term: value.item() for term, value in terms.items()} | {f"loss_{chosen}": total.item()}
+        self.scaler.update()
+        self.average.update_parameters(self.system.network)
+        return shown
+
+    def _next(self, updates: Any) -> tuple[str, dict[str, Tensor]] | None:
+        """The next update's losses, computed in the run's precision."""
+        with torch.autocast(self.device.type, self.type, enabled=self.type is not None):
+            found: tuple[str, dict[str, Tensor]] | None = next(updates, None)
+        return found
+
+    def save(self, path: Path, step: int) -> None:
+        """Write everything that is needed to go on, in one piece."""
+        state = {
+            "system": self.recipe.system,
+            "options": network_options(self.recipe, self.bank),
+            "bank": saved_bank(self.bank) if self.recipe.semantics.se else None,
+            "recipe": self.identity,
+            "step": step,
+            "phase": self.phase,
+            "network": self.system.network.state_dict(),
+            "average": self.average.module.state_dict(),
+            "averaged": self.average.n_averaged,
+            "helpers": self.system.helpers.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "scaler": self.scaler.state_dict(),
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> int:
+        """Go on from a checkpoint of the same recipe; the next step, 0 where there is none."""
+        if not path.is_file():
+            return 0
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        saved: Mapping[str, Any] = state["recipe"]
+        if saved != self.identity:
+            changed = sorted(k for k in saved.keys() | self.identity.keys() if saved.get(k) != self.identity.get(k))
+            raise ValueError(f"{path} belongs to another recipe ({', '.join(changed)} differ): choose another `out`")
+        self.system.network.load_state_dict(state["network"])
+        self.system.helpers.load_state_dict(state["helpers"])
+        self.average.module.load_state_dict(state["average"])
+        self.average.n_averaged.copy_(state["averaged"])
+        self.enter(state["phase"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.scaler.load_state_dict(state["scaler"])
+        return int(state["step"])
+
+
+def fit(recipe: Recipe, until: int | None = None, show: bool = True, device: str = "cpu") -> Path:
     """Train to ``recipe.steps`` (or stop early at step ``until``, to be resumed) and return the checkpoint.
 
     Raises ``ValueError`` when the folder holds a checkpoint of another recipe.
     """
     recipe.out.mkdir(parents=True, exist_ok=True)
     checkpoint = recipe.out / CHECKPOINT
-    network = build_network(recipe)
-    optimizer = build_optimizer(network, recipe)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)  # type: ignore[no-untyped-call]
-    identity = _identity(recipe)
-    first = _resume(checkpoint, identity, network, average, optimizer)
+    run = Run(recipe, torch.device(device))
+    first = run.resume(checkpoint)
     last = min(recipe.steps, recipe.steps if until is None else until)
     if first >= last:
         return checkpoint
-    samples = Samples(find_pairs(recipe.data, brightest=recipe.brightest), recipe.augmentation, recipe.seed)
-    validation = Validation(find_pairs(recipe.validation)) if recipe.validation else None
+    feed = run.system.feed(run.bank)
+    validation = Validation(recipe, run.bank) if recipe.validation else None
     losses = Logbook(recipe.out / "log.csv", first)
     scores = Logbook(recipe.out / "validation.csv", first)
     columns = (
@@ -55,88 +163,32 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True) -> Path:
     )
     with ThreadPoolExecutor(1) as ahead, Progress(*columns, disable=not show) as progress:
         task = progress.add_task(recipe.system, total=recipe.steps, completed=first, note="")
-        coming = ahead.submit(samples.batch, first, recipe.batch)
+        coming = ahead.submit(feed.batch, first)
         for step in range(first, last):
             batch = coming.result()
             if step + 1 < last:
-                coming = ahead.submit(samples.batch, step + 1, recipe.batch)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step)
-            network.train()
-            # What dropout draws must not depend on where the run was interrupted.
-            torch.manual_seed(recipe.seed * 1_000_003 + step)
-            terms = network_loss(network, batch, recipe)
-            total = torch.stack(list(terms.values())).sum()
-            if not torch.isfinite(total):
-                raise RuntimeError(
-                    f"the loss is not finite at step {step}; the last checkpoint in {recipe.out} is kept"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            optimizer.step()
-            average.update_parameters(network)
-            losses.add(step, {"loss": total.item()} | {name: term.item() for name, term in terms.items()})
-            progress.update(task, advance=1, note=f"loss {total.item():.4f}")
+                coming = ahead.submit(feed.batch, step + 1)
+            terms = run.step(feed.ready(batch, run.device), step)
+            losses.add(step, terms)
+            note = ", ".join(f"{name} {value:.4g}" for name, value in terms.items() if name.startswith("loss_"))
+            progress.update(task, advance=1, note=note)
             done = step + 1
             if validation and (done % recipe.validate_every == 0 or done == recipe.steps):
-                scores.add(step, validation.scores(average.module))
-                validation.sheet(average.module, recipe.out / "samples.png")
+                scores.add(step, validation.scores(run.average.module))
+                validation.sheet(run.average.module, recipe.out / "samples.png")
             if done % recipe.save_every == 0 or done == last:
                 losses.write()
                 scores.write()
-                _save(checkpoint, identity, network, average, optimizer, done)
+                run.save(checkpoint, done)
                 draw_curves(recipe.out / "log.csv", recipe.out / "validation.csv", recipe.out / "curves.png")
     return checkpoint
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
     """What must be equal for a run to be the same run: all but where things lie and how often they are looked at."""
-    places = {"out", "data", "start", "validation", "validate_every", "save_every"}
-    identity = recipe.model_dump(mode="json", exclude=places)
+    places = {"out": True, "start": True, "validation": True, "validate_every": True, "save_every": True}
+    apart = places | {"data": {"path"}, "semantics": {"path"}}
+    identity = recipe.model_dump(mode="json", exclude=apart)
     if recipe.start is not None:  # the weights that it holds count, not where it lies
         identity["start"] = hashlib.sha256(recipe.start.read_bytes()).hexdigest()
     return identity
-
-
-def _save(
-    path: Path,
-    identity: dict[str, Any],
-    network: nn.Module,
-    average: AveragedModel,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-) -> None:
-    state = {
-        "system": identity["system"],
-        "recipe": identity,
-        "step": step,
-        "network": network.state_dict(),
-        "average": average.module.state_dict(),
-        "averaged": average.n_averaged,
-        "optimizer": optimizer.state_dict(),
-    }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def _resume(
-    path: Path,
-    identity: dict[str, Any],
-    network: nn.Module,
-    average: AveragedModel,
-    optimizer: torch.optim.Optimizer,
-) -> int:
-    if not path.is_file():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    saved: dict[str, Any] = state["recipe"]
-    if saved != identity:
-        changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
-        raise ValueError(f"{path} belongs to another recipe ({', '.join(changed)} differ): choose another `out`")
-    network.load_state_dict(state["network"])
-    average.module.load_state_dict(state["average"])
-    average.n_averaged.copy_(state["averaged"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])

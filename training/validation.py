@@ -1,11 +1,10 @@
 """A look at held-out pairs while a run goes on: PSNR and SSIM of the averaged weights, and a sheet of pictures.
 
-The figures come from the torch twin and clean pictures; `python -m training evaluate` measures what ships.
+The figures come from torch and clean pictures; `python -m training evaluate` measures what ships.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from networks.colour import luma_weights, rgb_to_yuv, yuv_to_rgb
-from networks.sci import SCI
+from networks.curve import CurveNet
+from networks.systems import Inference
 from networks.tone_curve import apply_grid
-from training.data import Pair, read_picture
+from training.data import read_picture
+from training.extras import extra_inputs
+from training.feed import open_cache, pairs_of, shuffled
 from training.metrics import psnr, ssim_gaussian
+from training.recipe import Recipe
 
 _SHEET = 8
 
 
 @torch.no_grad()
-def enhance(network: nn.Module, picture: Tensor) -> Tensor:
-    """[1, 3, h, w] R'G'B' in 0..1 -> the enhanced picture, through the torch twin (any even h, w)."""
-    if isinstance(network, SCI):
-        result: Tensor = network(picture)
-        return result
+def enhance(network: CurveNet, picture: Tensor) -> Tensor:
+    """[1, 3, h, w] R'G'B' in 0..1 -> enhanced through the thumbnail and the grid in torch (any even h, w)."""
     kr, kb = luma_weights("bt709", picture)
     planes = rgb_to_yuv(picture, kr, kb)
     grid = network(F.adaptive_avg_pool2d(planes, thumbnail_size(*picture.shape[-2:])))
@@ -45,27 +45,47 @@ def thumbnail_size(height: int, width: int, pixels: int = 36_864) -> tuple[int, 
 
 
 class Validation:
-    """Held-out pairs in memory."""
+    """Held-out pairs in memory, with what the recipe's cache knows about them."""
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.pairs = [(_tensor(pair.low), _tensor(pair.high)) for pair in pairs]
+    def __init__(self, recipe: Recipe, bank: nn.Module | None) -> None:
+        """The recipe has a ``validation``; ``bank`` is what guides its network."""
+        assert recipe.validation is not None
+        self.recipe = recipe
+        self.bank = bank if recipe.semantics.se else None
+        self.pairs = pairs_of(recipe.validation)
+        self.pictures = [(_tensor(pair.low), _tensor(pair.high)) for pair in self.pairs]
+        self.cache = open_cache(recipe.semantics)
+
+    @torch.no_grad()
+    def enhance(self, network: nn.Module, number: int) -> Tensor:
+        """What the network makes of a pair's dark picture, through the form that is exported."""
+        network.eval()
+        low = self.pictures[number][0]
+        if isinstance(network, CurveNet):
+            return enhance(network, low)
+        whole = Inference(self.recipe.system, network, self.bank)
+        device = next(network.parameters()).device
+        pair = self.pairs[number]
+        regions_of = shuffled(self.pairs, pair) if self.recipe.semantics.regions == "shuffled" else pair
+        extra = extra_inputs(whole.extra, self.cache, pair.low, regions_of.low)
+        result: Tensor = whole(low.to(device), *(tensor.to(device) for tensor in extra)).cpu()
+        return result
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Mean PSNR and Gaussian SSIM on 8-bit R'G'B'."""
-        network.eval()
         found = []
-        for low, high in self.pairs:
-            got = (enhance(network, low) * 255).round()
+        for number, (_, high) in enumerate(self.pictures):
+            got = (self.enhance(network, number) * 255).round()
             found.append((psnr(got, high * 255).item(), ssim_gaussian(got, high * 255).item()))
         decibel, similarity = np.mean(found, 0)
         return {"psnr": float(decibel), "ssim_gaussian": float(similarity)}
 
     def sheet(self, network: nn.Module, target: Path) -> None:
         """Rows of input, result and target of pairs spread over the set."""
-        network.eval()
         rows = []
-        for low, high in self.pairs[:: max(1, len(self.pairs) // _SHEET)][:_SHEET]:
-            row = torch.cat((low, enhance(network, low), high), 3)
+        for number in list(range(0, len(self.pairs), max(1, len(self.pairs) // _SHEET)))[:_SHEET]:
+            low, high = self.pictures[number]
+            row = torch.cat((low, self.enhance(network, number), high), 3)
             small = F.adaptive_avg_pool2d(row, (row.shape[2] // 2, row.shape[3] // 2))
             rows.append((small[0] * 255).round().byte().permute(1, 2, 0).numpy())
         widest = max(row.shape[1] for row in rows)

@@ -40,7 +40,8 @@ def test_every_network_enhances_an_odd_picture_without_semantics(system: str) ->
     with torch.no_grad():
         enhanced = network(image, *(torch.zeros(shapes[name]) for name in network.extra))
     assert enhanced.shape == image.shape
-    assert 0 <= enhanced.min() and enhanced.max() <= 1
+    assert enhanced.min() >= 0
+    assert enhanced.max() <= 1
 
 
 @pytest.mark.parametrize("system", GUIDED)
@@ -60,9 +61,9 @@ def test_an_embedding_guides_every_baseline_of_skf(system: str) -> None:
 
 
 def test_wrong_names_and_options_are_told() -> None:
-    with pytest.raises(ValueError, match="unknown system 'retinex'; known are curve, sci"):
+    with pytest.raises(ValueError, match=r"unknown system 'retinex'; known are curve, sci"):
         build("retinex")
-    with pytest.raises(ValueError, match="drbn: .*'channels'.*it takes width, semantics"):
+    with pytest.raises(ValueError, match=r"drbn: .*'channels'.*it takes width, semantics"):
         build("drbn", {"channels": 4})
     with pytest.raises(ValueError, match="semantics: unknown depth"):
         build("drbn", {"semantics": {"channels": (1, 2, 3), "classes": 3, "depth": 1}})

@@ -7,8 +7,8 @@ import torch
 
 from networks.colour import rgb_to_yuv
 from networks.sci import SCI
-from training.losses import curve_loss, illumination_smoothness, milky_blacks, responses, sci_loss, smoothness_weight
-from training.recipe import Weights
+from training.losses.curve import Weights, curve_loss, milky_blacks, responses
+from training.losses.sci import illumination_smoothness, sci_loss, smoothness_weight
 from training.samples import Batch
 
 IDENTITY = torch.tensor([1.0, 0, 0] * 3)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("name", ["curve", "sci"])
 def test_a_shipped_card_names_the_recipe_that_made_it(name: str) -> None:
     training = load_bundle(ROOT / "engines" / "bundles" / name).card.training
-    recipe = load_recipe(ROOT / "training" / "recipes" / training.recipe)
+    file, _, variant = training.recipe.partition(", ")
+    recipe = load_recipe(ROOT / "training" / "recipes" / file, variant or None)
     assert (training.steps, training.seed) == (recipe.steps, recipe.seed)
-    assert (training.data, training.data_licence) == (recipe.data_name, recipe.data_licence)
+    assert (training.data, training.data_licence) == (recipe.data.name, recipe.data.licence)

@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 from training_pictures import brackets, tiny_recipe
 
-from training.data import find_pairs
-from training.recipe import load_recipe
-from training.systems import build_network
-from training.trainer import fit
+from training.batches import PairBatch
+from training.recipe import Phase, Recipe, Schedule, load_recipe
+from training.systems import TRAINED, open_system
+from training.systems.base import System, make_optimizer
+from training.trainer import Run, fit
 from training.validation import Validation
 
 ROOT = Path(__file__).parents[2]
@@ -86,14 +89,15 @@ def test_another_seed_gives_other_weights(tmp_path: Path, data: Path) -> None:
 
 def test_training_lowers_the_loss_and_writes_its_records(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "run"
-    fit(tiny_recipe(data, out, steps=40, validation=data, validate_every=20, save_every=20), show=False)
+    fit(tiny_recipe(data, out, steps=40, validation={"path": data}, validate_every=20, save_every=20), show=False)
     with (out / "log.csv").open(newline="") as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+        losses = [float(row["loss_network"]) for row in csv.DictReader(file)]
     assert len(losses) == 40
     assert sum(losses[-8:]) / 8 < sum(losses[:8]) / 8 - 0.02
     with (out / "validation.csv").open(newline="") as file:
         scores = [float(row["psnr"]) for row in csv.DictReader(file)]
-    untrained = Validation(find_pairs(data)).scores(build_network(tiny_recipe(data, out)))
+    recipe = tiny_recipe(data, out, validation={"path": data})
+    untrained = Validation(recipe, None).scores(open_system(recipe).network)
     assert scores[-1] > untrained["psnr"] + 1
     for picture in ("curves.png", "samples.png"):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
@@ -101,8 +105,8 @@ def test_training_lowers_the_loss_and_writes_its_records(tmp_path: Path, data: P
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path: Path, data: Path) -> None:
     fit(tiny_recipe(data, tmp_path / "run", steps=2), show=False)
-    with pytest.raises(ValueError, match=r"another recipe \(learning_rate differ\)"):
-        fit(tiny_recipe(data, tmp_path / "run", steps=2, learning_rate=0.5), show=False)
+    with pytest.raises(ValueError, match=r"another recipe \(average differ\)"):
+        fit(tiny_recipe(data, tmp_path / "run", steps=2, average=0.9), show=False)
 
 
 def test_a_run_from_another_checkpoint_is_another_run(tmp_path: Path, data: Path) -> None:
@@ -119,11 +123,99 @@ def test_a_run_from_another_checkpoint_is_another_run(tmp_path: Path, data: Path
 
 def test_a_recipe_with_a_wrong_entry_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
-    path.write_text("system: curve\ndata: x\nbatches: 3\n")
-    with pytest.raises(ValueError, match=r"bad\.yaml.*steps: Field required.*batches: Extra inputs"):
+    path.write_text("system: curve\nout: x\nbatches: 3\n")
+    with pytest.raises(ValueError, match=r"bad\.yaml.*phases: Field required.*batches: Extra inputs"):
         load_recipe(path)
 
 
-def test_shipped_recipes_are_valid() -> None:
-    recipes = sorted((ROOT / "training" / "recipes").glob("*.yaml"))
-    assert {load_recipe(path).system for path in recipes} == {"curve", "sci"}
+def test_every_shipped_recipe_and_its_small_variant_open_a_system() -> None:
+    for path in sorted((ROOT / "training" / "recipes").glob("*.yaml")):
+        whole = load_recipe(path)
+        assert whole.system in TRAINED
+        if "\nsmall:" in path.read_text():
+            small = load_recipe(path, "small")
+            assert small.steps < whole.steps
+            assert small.out != whole.out, "the variants' checkpoints must not meet in one folder"
+            open_system(small.model_copy(update={"start": None}))
+
+
+def test_changes_are_laid_over_a_recipe(tmp_path: Path) -> None:
+    path = ROOT / "training" / "recipes" / "sci.yaml"
+    changed = load_recipe(path, "small", {"phases": {"cascade": {"steps": 7}}, "seed": 9})
+    assert (changed.phases["cascade"].steps, changed.phases["cascade"].crop, changed.seed) == (7, 192, 9)
+    assert changed.name == "sci.yaml, small"
+    with pytest.raises(ValueError, match=r"has no variant 'tiny'"):
+        load_recipe(path, "tiny")
+
+
+def test_options_are_checked_by_name(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(ValueError, match=r"tiny\.yaml: options\.smoothness"):
+        open_system(tiny_recipe(data, tmp_path, system="sci", options={"smoothness": 3}))
+    with pytest.raises(ValueError, match=r"'lime' cannot be trained"):
+        open_system(tiny_recipe(data, tmp_path, system="lime"))
+
+
+class TwoHalves(System):
+    """Two optimisers a step, two phases: as a generator and its discriminator are trained."""
+
+    def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
+        super().__init__(recipe, network_options)
+        self.helpers["judge"] = torch.nn.Conv2d(3, 1, 3)
+        self.seen: list[tuple[str, int, str]] = []
+
+    def optimizers(self, name: str, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        judge = make_optimizer(self.helpers["judge"].parameters(), phase.optimizer, rate=0.5)
+        return super().optimizers(name, phase) | {"judge": judge}
+
+    def updates(self, batch: PairBatch, step: int, phase: str) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        result = self.network(batch.low)
+        before = [p.detach().clone() for p in self.network.parameters()]
+        self.seen.append((phase, step, "network"))
+        yield "network", {"l1": (result - batch.high).abs().mean()}
+        moved = any(not torch.equal(a, b) for a, b in zip(before, self.network.parameters(), strict=True))
+        self.seen.append((phase, step, "judge after a moved network" if moved else "judge"))
+        if phase == "both":
+            yield "judge", {"real": (self.helpers["judge"](batch.high) - 1).square().mean()}
+
+
+def test_phases_and_several_optimisers_resume_alike(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRAINED, "sci", TwoHalves)
+    phase = {"batch": 2, "crop": 32, "optimizer": {"learning_rate": 1e-2}, "augment": ["flip_h", "flip_v", "transpose"]}
+    phases = {"alone": phase | {"steps": 3}, "both": phase | {"steps": 4}}
+    whole = fit(tiny_recipe(data, tmp_path / "whole", system="sci", phases=phases), show=False)
+    broken = tiny_recipe(data, tmp_path / "broken", system="sci", phases=phases)
+    for until in (2, 3, 5):
+        fit(broken, until=until, show=False)
+    assert same(fit(broken, show=False), whole)
+    one, two = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("whole", "broken"))
+    assert all(torch.equal(value, two["helpers"][key]) for key, value in one["helpers"].items())
+    with (tmp_path / "whole" / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["loss_judge"]) for row in rows] == [False] * 3 + [True] * 4
+
+
+def test_an_update_sees_the_weights_that_the_one_before_moved(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRAINED, "sci", TwoHalves)
+    recipe = tiny_recipe(data, tmp_path / "run", system="sci", steps=2)
+    run = Run(recipe, torch.device("cpu"))
+    feed = run.system.feed(None)
+    judge = run.system.helpers["judge"]
+    assert isinstance(judge, torch.nn.Conv2d)
+    before = judge.weight.detach().clone()
+    run.step(feed.batch(0), 0)
+    assert isinstance(run.system, TwoHalves)
+    assert run.system.seen == [("all", 0, "network"), ("all", 0, "judge after a moved network")]
+    assert torch.equal(judge.weight, before), "phase 'all' does not train the judge"
+
+
+def test_the_schedule_follows_the_recipe() -> None:
+    steps = Schedule(kind="steps", at=(0.5, 0.75), by=0.5)
+    assert [steps.factor(step, 100) for step in (0, 49, 50, 75)] == [1, 1, 0.5, 0.25]
+    cosine = Schedule(kind="cosine", warm_up=9, floor=0.01)
+    assert cosine.factor(0, 1000) == pytest.approx(0.1)
+    assert cosine.factor(1000, 1000) == pytest.approx(0.01)
+    assert Schedule().factor(7, 10) == 1

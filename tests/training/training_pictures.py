@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.recipe import Augmentation, Recipe
+from training.recipe import Recipe
 
 
 def scene(rng: np.random.Generator, height: int = 64, width: int = 80) -> np.ndarray:
@@ -32,20 +32,25 @@ def brackets(folder: Path, scenes: int = 3) -> Path:
     return folder
 
 
-def tiny_recipe(data: Path, out: Path, **changes: object) -> Recipe:
+def tiny_recipe(data: Path, out: Path, system: str = "curve", steps: int = 6, **changes: object) -> Recipe:
     """A recipe of seconds."""
     values: dict[str, object] = {
         "name": "tiny.yaml",
-        "system": "curve",
-        "data": data,
-        "data_name": "pictures made by the test",
-        "data_licence": "CC0-1.0",
+        "system": system,
+        "data": {"path": data, "name": "pictures made by the test", "licence": "CC0-1.0"},
         "out": out,
-        "steps": 6,
-        "batch": 4,
-        "warm_up": 1,
+        "phases": {
+            "all": {
+                "steps": steps,
+                "batch": 4,
+                "crop": None if system == "curve" else 32,
+                "optimizer": {"learning_rate": 1e-3},
+                "schedule": {"kind": "cosine", "warm_up": 1},
+                "clip": 1.0,
+            }
+        },
+        "options": {"augmentation": {"scale": 0.25}} if system == "curve" else {},
         "average": 0.5,
         "save_every": 2,
-        "augmentation": Augmentation(scale=0.25),
     }
     return Recipe.model_validate(values | changes)

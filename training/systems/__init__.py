@@ -1,0 +1,40 @@
+"""The systems that can be trained, by the name that recipes, ``--model`` and bundles use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.recipe import Recipe
+from training.systems.base import System
+from training.systems.curve import CurveSystem
+from training.systems.sci import SCISystem
+
+TRAINED: dict[str, Callable[[Recipe, dict[str, Any]], System]] = {
+    "curve": CurveSystem,
+    "sci": SCISystem,
+}
+
+
+def open_system(recipe: Recipe, bank: nn.Module | None = None) -> System:
+    """A fresh system of the recipe, initialised from its seed.
+
+    ``bank``: what guides the network, where the recipe's ``semantics`` name one. Raises ``ValueError`` for a system
+    without a training and for settings that are wrong.
+    """
+    kind = TRAINED.get(recipe.system)
+    if kind is None:
+        raise ValueError(f"'{recipe.system}' cannot be trained; these can: {', '.join(sorted(TRAINED))}")
+    torch.manual_seed(recipe.seed)
+    return kind(recipe, network_options(recipe, bank))
+
+
+def network_options(recipe: Recipe, bank: nn.Module | None) -> dict[str, Any]:
+    """Arguments of the network's builder: the recipe's, and what the SE modules must fit."""
+    if not recipe.semantics.se or bank is None:
+        return dict(recipe.network)
+    semantics = {"channels": list(bank.channels), "classes": bank.classes, "released": recipe.semantics.released}  # type: ignore[arg-type]
+    return {**recipe.network, "semantics": semantics}
