@@ -1,4 +1,4 @@
-"""After ``stream-enhance warm`` no run compiles anything, whatever the bundle: a grid, or a picture to fit one to."""
+"""After ``stream-enhance warm`` no run compiles anything, whatever the bundle and the mode."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ recorder = event.RecordingListener()
 event.register("numba:compile", recorder)
 from stream import Pipeline
 for name in ("in.mp4", "in.png"):
-    for model in ("curve", "sci"):
-        summary = Pipeline(name, model=model, preset="ultrafast", overwrite=True).run()
+    for model, mode in (("curve", "fused"), ("sci", "fused"), ("sci", "full")):
+        summary = Pipeline(name, model=model, mode=mode, preset="ultrafast", overwrite=True).run()
         assert summary.network_failures == 0
 print(len(recorder.buffer))
 """

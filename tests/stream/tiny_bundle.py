@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,50 @@ def write_tiny_bundle(folder: Path, **parameters: float) -> Bundle:
         licence="Apache-2.0",
     )
     return write_bundle(folder, tiny_grid_model(**parameters), card)
+
+
+NODES = {
+    "root": [helper.make_node("Sqrt", ["image"], ["enhanced"])],
+    "same": [helper.make_node("Identity", ["image"], ["enhanced"])],
+    "nan above half": [
+        helper.make_node("Sub", ["half", "image"], ["left"]),
+        helper.make_node("Sqrt", ["left"], ["enhanced"]),
+    ],
+    "half the size": [
+        helper.make_node("AveragePool", ["image"], ["enhanced"], kernel_shape=[2, 2], strides=[2, 2]),
+    ],
+}
+
+
+def write_picture_bundle(
+    folder: Path, what: str = "root", extra: Mapping[str, Sequence[int | str]] | None = None
+) -> Bundle:
+    """A bundle of kind ``picture`` named after its folder; ``extra`` inputs are declared, and add their mean."""
+    shapes = {"image": (1, 3, "h", "w"), **(extra or {})}
+    nodes, result = list(NODES[what]), "enhanced"
+    for name in extra or {}:
+        nodes += [
+            helper.make_node("ReduceMean", [name], [f"mean of {name}"], keepdims=0),
+            helper.make_node("Add", [result, f"mean of {name}"], [f"with {name}"]),
+        ]
+        result = f"with {name}"
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        [helper.make_tensor_value_info(result, TensorProto.FLOAT, [1, 3, None, None])],
+        [numpy_helper.from_array(np.array([0.5], np.float32), "half")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    card = Card(
+        name=folder.name,
+        system="tiny",
+        kind="picture",
+        inputs=tuple(TensorCard(name, ",".join(map(str, shape)), "") for name, shape in shapes.items()),
+        outputs=(TensorCard("enhanced", "1,3,h,w", "R'G'B' in 0..1"),),
+        parameters=0,
+        training=TrainingCard(data="none", data_licence="none", recipe="none", steps=0, seed=0),
+        licence="Apache-2.0",
+    )
+    return write_bundle(folder, model.SerializeToString(), card)
