@@ -17,7 +17,7 @@ from engines.errors import EngineError
 from training.data import find_pairs
 from training.evaluate import evaluate, print_table, write_json
 from training.recipe import load_recipe, merged
-from training.semantics import ensure_bank, precompute
+from training.semantics import ensure_bank, fill_cache
 from training.trainer import fit
 
 
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.command == "semantics":
             torch.set_num_threads(given.threads)
             pairs = find_pairs(given.data)
-            done = precompute(pairs, given.cache, given.encoder, given.decoder, threads=given.threads)
+            done = fill_cache(pairs, given.cache, given.encoder, given.decoder, threads=given.threads)
             print(f"{done.embeddings} embeddings and {done.regions} region maps computed, the others were there")
             fitted = ensure_bank(pairs, given.cache, given.encoder)
             print(f"{given.cache / 'bank.pt'} {'fitted on these pictures' if fitted else 'was there and is kept'}")

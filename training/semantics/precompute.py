@@ -1,0 +1,134 @@
+"""Fills a semantics cache for the pairs of a data set: embeddings of both pictures, regions of the dark one, the bank.
+
+Regions and the bank come from the dark picture, brightened by one fixed curve in training and after it: a map made from
+the bright target would tell the network what it is to find (Enlighten Anything's published code validates on those). A
+run may be stopped at any time; the next goes on, and computes damaged files again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import Progress
+
+from engines.sam.automatic import AutomaticOptions, find_regions
+from engines.sam.image_encoder import Encoded, ImageEncoder, embedding_size
+from engines.sam.mask_decoder import MaskDecoder, mask_size
+from training.data import Pair, read_picture
+from training.semantics import files
+from training.semantics.bank import FILE, fit_bank, save_bank
+from training.semantics.cache import Semantics
+
+DARK_REGIONS = AutomaticOptions(side=12, iou=0.8, stability=0.7)
+"""Looser than what suits large models in daylight: small decoders are less sure in brightened noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many files a run computed; the others were there."""
+
+    embeddings: int
+    regions: int
+
+
+def brightened(picture: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
+    """The picture as SAM sees it: clipped to 1e-4 .. 1, to the power of ``gamma``, in 8 bits."""
+    if gamma == 1:
+        return picture
+    levels = np.rint(255 * np.clip(np.arange(256) / 255, 1e-4, 1) ** gamma).astype(np.uint8)
+    out: NDArray[np.uint8] = levels[picture]
+    return out
+
+
+def fill_cache(
+    pairs: Sequence[Pair],
+    cache: Path,
+    encoder: Path,
+    decoder: Path | None = None,
+    options: AutomaticOptions = DARK_REGIONS,
+    threads: int = 1,
+    progress: bool = True,
+) -> Done:
+    """Embeddings of all dark (brightened) and bright pictures and, with a decoder, regions of the dark ones."""
+    dark, bright = _unique(pair.low for pair in pairs), _unique(pair.high for pair in pairs)
+    work = _Work(cache, encoder, decoder, options, threads)
+    tasks = [("dark", dark, work.dark), ("bright", bright, work.bright)]
+    embeddings = regions = 0
+    with Progress(disable=not progress) as bar:
+        for name, paths, compute in tasks:
+            for path in bar.track(paths, description=name):
+                done = compute(path)
+                embeddings, regions = embeddings + done.embeddings, regions + done.regions
+    return Done(embeddings, regions)
+
+
+class _Work:
+    """Both models, opened when a file is first missing, and the folders they write to."""
+
+    def __init__(
+        self, cache: Path, encoder: Path, decoder: Path | None, options: AutomaticOptions, threads: int
+    ) -> None:
+        self.cache, self.options, self.threads = cache, options, threads
+        self.encoder_path, self.decoder_path = encoder, decoder
+        self._encoder: ImageEncoder | None = None
+        self._decoder = MaskDecoder(decoder, threads) if decoder else None
+
+    def dark(self, path: Path) -> Done:
+        """Embedding and regions of a dark picture."""
+        embeddings = self._embed(path, files.GAMMA)
+        if self._decoder is None or self.decoder_path is None:
+            return Done(embeddings, 0)
+        folder = files.region_folder(self.cache, self.encoder_path, self.decoder_path, files.GAMMA, self.options)
+        target = folder / f"{files.digest(path)}.png"
+        size = picture_size(path)
+        ids = files.read_regions(target) if target.is_file() else None
+        if ids is not None and ids.shape == mask_size(size):
+            return Done(embeddings, 0)
+        embedding = files.read_embedding(self._target(path, files.GAMMA))
+        if embedding is None:
+            raise OSError(f"{self._target(path, files.GAMMA)} was written and cannot be read")
+        encoded = Encoded(embedding.astype(np.float32), size)
+        files.write_regions(target, find_regions(self._decoder, encoded, self.options))
+        return Done(embeddings, 1)
+
+    def bright(self, path: Path) -> Done:
+        """Embedding of a bright picture."""
+        return Done(self._embed(path, 1.0), 0)
+
+    def _target(self, path: Path, gamma: float) -> Path:
+        return files.embedding_folder(self.cache, self.encoder_path, gamma) / f"{files.digest(path)}.npy"
+
+    def _embed(self, path: Path, gamma: float) -> int:
+        """How many embeddings had to be computed: 0 or 1."""
+        target = self._target(path, gamma)
+        known = files.read_embedding(target) if target.is_file() else None
+        if known is not None and known.shape[1:] == embedding_size(picture_size(path)):
+            return 0
+        if self._encoder is None:
+            self._encoder = ImageEncoder(self.encoder_path, self.threads)
+        files.write_embedding(target, self._encoder.encode(brightened(read_picture(path), gamma)).embedding)
+        return 1
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(h, w) without decoding the picture."""
+    with Image.open(path) as picture:
+        return picture.height, picture.width
+
+
+def ensure_bank(pairs: Sequence[Pair], cache: Path, encoder: Path) -> bool:
+    """Fits ``bank.pt`` on the dark pictures, whose embeddings must be there; False where there is one already."""
+    if (cache / FILE).is_file():
+        return False
+    semantics = Semantics(cache, files.digest(encoder)[:12])
+    save_bank(fit_bank(semantics, _unique(pair.low for pair in pairs)), cache / FILE)
+    return True
+
+
+def _unique(paths: Iterable[Path]) -> list[Path]:
+    return list(dict.fromkeys(paths))
