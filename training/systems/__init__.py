@@ -11,11 +11,16 @@ from torch import nn
 from training.recipe import Recipe
 from training.systems.base import System
 from training.systems.curve import CurveSystem
+from training.systems.kind import KinDSystem
+from training.systems.retinexnet import RetinexNetSystem
 from training.systems.sci import SCISystem
 
 TRAINED: dict[str, Callable[[Recipe, dict[str, Any]], System]] = {
     "curve": CurveSystem,
     "sci": SCISystem,
+    "retinexnet": RetinexNetSystem,
+    "kind": KinDSystem,
+    "kind-plus": KinDSystem,
 }
 
 

@@ -1,0 +1,117 @@
+"""KinD and KinD++ are trained part by part; the parts before stay as they are, with and without SKF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from guided_runs import GUIDED, moved, recipe_of, start, state_of
+
+from training.losses import kind as losses
+from training.systems.kind import KinDSystem
+
+SMALL: dict[str, Any] = {"network": {"channels": 4}, "options": {"skf": {"discriminator_channels": 4}}}
+PHASES = {"decomposition": 2, "adjustment": 3, "restoration": 2}
+SYSTEMS = pytest.mark.parametrize("system", ["kind", "kind-plus"])
+WAYS = pytest.mark.parametrize("semantics", [None, GUIDED], ids=["plain", "guided"])
+
+
+@SYSTEMS
+@WAYS
+def test_each_phase_moves_all_of_its_part_and_nothing_else(
+    tmp_path: Path, system: str, semantics: dict[str, Any] | None
+) -> None:
+    run, batch = start(recipe_of(tmp_path, system, PHASES, semantics, **SMALL))
+    parts = {"decomposition": "decompose.", "adjustment": "adjust.", "restoration": "restore."}
+    step = 0
+    for phase, steps in PHASES.items():
+        before = state_of(run.system.network)
+        for _ in range(steps):
+            run.step(batch, step)
+            step += 1
+        wanted = {name for name in before if name.startswith(parts[phase])}
+        found = moved(before, run.system.network)
+        assert found <= wanted, phase
+        assert len(found) > 0.95 * len(wanted), phase  # a ReLU of four channels may be dead
+
+
+@SYSTEMS
+@WAYS
+def test_it_learns_one_pair_by_heart(tmp_path: Path, system: str, semantics: dict[str, Any] | None) -> None:
+    phases = {"decomposition": 25, "adjustment": 25, "restoration": 15}
+    run, batch = start(recipe_of(tmp_path, system, phases, semantics, rate=5e-3, average=0.0, **SMALL))
+    shown = [run.step(batch, step) for step in range(sum(phases.values()))]
+    assert shown[24]["loss_network"] < 0.8 * shown[0]["loss_network"]
+    # The adjustment draws anew in every step which samples it brightens and which it darkens; their losses differ.
+    levels = [figures["loss_network"] for figures in shown[25:50]]
+    assert sum(levels[-5:]) < 0.7 * sum(levels[:5])
+    assert shown[64]["square"] + shown[64]["structure"] < 0.85 * (shown[50]["square"] + shown[50]["structure"])
+
+
+@SYSTEMS
+def test_terms_are_weighted_as_published(tmp_path: Path, system: str) -> None:
+    run, batch = start(recipe_of(tmp_path, system, PHASES, None, **SMALL))
+    network = run.system.network.eval()
+    dark, bright = network.decompose(batch.low), network.decompose(batch.high)
+    ((_, found),) = run.system.updates(batch, 0, "decomposition")
+    own = losses.decomposition_terms(batch.low, batch.high, dark, bright)
+    similarity = 0.009 if system == "kind-plus" else 0.01
+    for name, weight in {"reconstruction": 1, "similarity": similarity, "shared": 0.2, "unexplained": 0.15}.items():
+        torch.testing.assert_close(found[name], weight * own[name])
+    ((_, found),) = run.system.updates(batch, 0, "restoration")
+    restoration = losses.restoration_terms_plus if system == "kind-plus" else losses.restoration_terms
+    own = restoration(network.restore(*dark), bright[0])
+    assert found.keys() == own.keys()
+    for name, term in own.items():
+        torch.testing.assert_close(found[name], term)
+
+
+@SYSTEMS
+def test_the_adjustment_learns_both_directions_of_light(tmp_path: Path, system: str) -> None:
+    run, batch = start(recipe_of(tmp_path, system, PHASES, None, **SMALL))
+    asked = []
+
+    def listen(module: torch.nn.Module, given: tuple[torch.Tensor, torch.Tensor]) -> None:
+        asked.append((given[0].mean((1, 2, 3)).detach(), given[1].flatten()))
+
+    network = run.system.network
+    dark, bright = network.decompose(batch.low)[1], network.decompose(batch.high)[1]
+    network.adjust.register_forward_pre_hook(listen)
+    for step in range(8):
+        torch.manual_seed(step)
+        list(run.system.updates(batch, step, "adjustment"))
+    ratio = losses.brightening(dark, bright)
+    upwards = 0
+    for level, given in asked:
+        for sample in range(2):
+            is_dark = torch.isclose(level[sample], dark[sample].mean())
+            upwards += int(is_dark)
+            torch.testing.assert_close(given[sample], ratio[sample] if is_dark else 1 / ratio[sample])
+    assert 0 < upwards < 16
+
+
+def test_the_result_that_is_guided_has_the_light_of_the_pair(tmp_path: Path) -> None:
+    run, batch = start(recipe_of(tmp_path, "kind", PHASES, GUIDED, **SMALL))
+    system, seen = run.system, []
+    assert isinstance(system, KinDSystem)
+
+    def guided(terms: Any, enhanced: torch.Tensor, *rest: Any) -> Any:
+        seen.append(enhanced)
+        yield "network", terms
+
+    system.guided = guided  # type: ignore[method-assign]
+    list(system.updates(batch, 0, "restoration"))
+    dark, bright = (system.network.decompose(picture)[1] for picture in (batch.low, batch.high))
+    wanted = system.network(batch.low, batch.knowledge, ratio=losses.brightening(dark, bright)).enhanced
+    torch.testing.assert_close(seen[0], wanted)
+
+
+def test_crops_that_do_not_fit_and_another_order_are_refused(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, "kind", PHASES, None, **SMALL)
+    phase = recipe.phases["adjustment"].model_copy(update={"crop": 40})
+    with pytest.raises(ValueError, match="phase adjustment: kind is trained on crops of a multiple of 16"):
+        start(recipe.model_copy(update={"phases": {**recipe.phases, "adjustment": phase}}))
+    with pytest.raises(ValueError, match="in this order"):
+        start(recipe_of(tmp_path, "kind", {"restoration": 1, "adjustment": 1}, None, **SMALL))
