@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.losses.sllen import NO_LABEL, darken, enhancement_terms, segmentation_loss
+from training.losses.sllen import darken, enhancement_terms, segmentation_loss
 from training.metrics import ssim_gaussian
 
 
@@ -34,17 +34,18 @@ def test_cross_entropy_of_even_logits_is_the_log_of_the_number_of_classes() -> N
     assert segmentation_loss(torch.zeros(2, 7, 5, 6), labels).item() == pytest.approx(math.log(7), rel=1e-5)
 
 
-def test_pixels_without_label_do_not_count() -> None:
+@pytest.mark.parametrize("none", [-1, 255])
+def test_pixels_without_label_do_not_count(none: int) -> None:
     torch.manual_seed(1)
     logits, labels = torch.randn(1, 4, 6, 6), torch.randint(0, 4, (1, 6, 6))
     whole = segmentation_loss(logits[..., :3], labels[..., :3])
-    labels[..., 3:] = NO_LABEL
+    labels[..., 3:] = none
     torch.testing.assert_close(segmentation_loss(logits, labels), whole)
 
 
 def test_no_label_at_all_is_zero_and_not_nan() -> None:
     logits = torch.randn(1, 4, 6, 6, requires_grad=True)
-    loss = segmentation_loss(logits, torch.full((1, 6, 6), NO_LABEL))
+    loss = segmentation_loss(logits, torch.full((1, 6, 6), 255))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == 0
     assert logits.grad is not None

@@ -13,9 +13,6 @@ from torch.nn import functional as F
 
 from training.metrics import ssim_gaussian
 
-NO_LABEL = -1
-"""Pixels that belong to no class; they do not count."""
-
 
 def enhancement_terms(got: Tensor, want: Tensor) -> dict[str, Tensor]:
     """``l1`` and ``structure`` (1 - SSIM, Gaussian window) of pictures [n, 3, h, w] in 0..1; not weighted."""
@@ -23,10 +20,14 @@ def enhancement_terms(got: Tensor, want: Tensor) -> dict[str, Tensor]:
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits [n, classes, h, w] and labels [n, h, w], int64; 0 where no pixel has a label."""
-    if not (labels != NO_LABEL).any():
+    """Cross-entropy of logits [n, classes, h, w] and labels [n, h, w], int64; 0 where no pixel has a label.
+
+    Labels outside 0..classes - 1 (-1 and 255 are usual for "none") do not count.
+    """
+    labelled = (labels >= 0) & (labels < logits.shape[1])
+    if not labelled.any():
         return 0.0 * logits.sum()
-    return F.cross_entropy(logits, labels, ignore_index=NO_LABEL)
+    return F.cross_entropy(logits, labels.where(labelled, -1), ignore_index=-1)
 
 
 def darken(bright: Tensor, noise: float = 0.02) -> Tensor:

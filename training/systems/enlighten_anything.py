@@ -1,0 +1,107 @@
+"""Enlighten Anything (arXiv 2306.10286) and its successor Wakeup-Darkness: SCI's losses, and regions that guide.
+
+Neither sees a target. With a calibrator every stage of the cascade is judged (E10: SCI's weights), without one there is
+a single stage, which is the published recipe. Region ids come from the dark picture alone (E6) and are painted with a
+colour for each (E3); a batch without ids trains what the network does where regions are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from networks.checkpoint import open_checkpoint
+from networks.enlighten_anything import EnlightenAnything, published_region_map, region_map
+from networks.sci import Stage
+from networks.wakeup_darkness import WakeupDarkness
+from training.batches import PairBatch
+from training.losses.sci import sci_loss
+from training.recipe import Phase, Recipe, Strict
+from training.systems.base import System, make_optimizer, options_of
+
+Moving = Literal["all", "fusion", "enhancer"]
+
+
+class Options(Strict):
+    unknown: float = Field(0.0, ge=0, lt=1)
+    """Share of pictures whose regions are hidden, so that the network also works where nobody segments."""
+    train: Moving = "all"
+    """Which weights move; the others keep their statistics too. ``enhancer``: all but the calibrator."""
+    smooth_sigma: float = Field(10.0, gt=0)
+    """Sigma of SCI's smoothness loss; 0.1 makes it follow edges (S2)."""
+
+
+def region_ids(batch: PairBatch, unknown: float = 0.0) -> Tensor:
+    """The region ids [n, h, w] of a batch: 0 everywhere where it has none, and in a random share of the pictures."""
+    if batch.regions is None:
+        return torch.zeros_like(batch.low[:, 0], dtype=torch.int64)
+    hidden = torch.rand(len(batch.regions), 1, 1) < unknown
+    return batch.regions.masked_fill(hidden.to(batch.regions.device), 0)
+
+
+def start_from(network: nn.Module, path: Path) -> list[str]:
+    """Copy the weights whose names and shapes match from a checkpoint, published SCI ones among them; their names.
+
+    The successor is an enhancer alone: there names match without ``enhance``. Raises ``ValueError`` where none does.
+    """
+    found = open_checkpoint(path).network.state_dict()
+    found |= {name.removeprefix("enhance."): value for name, value in found.items()}
+    wanted = network.state_dict()
+    matching = {name: value for name, value in found.items() if name in wanted and wanted[name].shape == value.shape}
+    if not matching:
+        raise ValueError(f"{path} has no weights that fit into {type(network).__name__}")
+    network.load_state_dict(matching, strict=False)
+    return sorted(matching)
+
+
+class EnlightenAnythingSystem(System):
+    network: EnlightenAnything
+
+    def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
+        super().__init__(recipe, network_options)
+        self.options = options_of(Options, recipe)
+        if recipe.start is not None:
+            start_from(self.network, recipe.start)
+        parts: dict[Moving, nn.Module] = {"fusion": self.network.enhance.fuse, "enhancer": self.network.enhance}
+        self.moving = parts.get(self.options.train, self.network)
+        self.network.requires_grad_(False)
+        self.moving.requires_grad_(True)
+
+    def optimizers(self, name: str, phase: Phase) -> dict[str, torch.optim.Optimizer]:
+        return {"network": make_optimizer(self.moving.parameters(), phase.optimizer)}
+
+    def updates(self, batch: PairBatch, step: int, phase: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        if self.moving is not self.network:
+            self.network.eval()  # batch statistics of what is frozen would move otherwise
+            self.moving.train()
+        ids = region_ids(batch, self.options.unknown)
+        regions = published_region_map(ids) if self.network.layout == "published" else region_map(ids)
+        stages = [Stage(*stage) for stage in self.network.unroll(batch.low, regions)]
+        yield "network", sci_loss(stages, self.options.smooth_sigma)
+
+
+class WakeupOptions(Strict):
+    smooth_sigma: float = Field(10.0, gt=0)
+
+
+class WakeupDarknessSystem(System):
+    """The successor. Its loss on the depth map has nothing that could be trained and is left out; depth is not known
+    here, so the map is zero, which is also what it is fed at run time."""
+
+    network: WakeupDarkness
+
+    def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
+        super().__init__(recipe, network_options)
+        self.options = options_of(WakeupOptions, recipe)
+        if recipe.start is not None:
+            start_from(self.network, recipe.start)
+
+    def updates(self, batch: PairBatch, step: int, phase: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        regions = published_region_map(region_ids(batch))
+        out = self.network(batch.low, regions, torch.zeros_like(batch.low))
+        yield "network", sci_loss([Stage(batch.low, out.illumination, out.enhanced)], self.options.smooth_sigma)
