@@ -1,8 +1,8 @@
 """What a model is fed with: one picture, and further inputs that may be left out.
 
 Networks that use semantics take ``embedding`` [1,256,eh,ew] (an image encoder's output for the whole picture, padding
-cropped off) or ``regions`` [1,4,rh,rw] (region colours and a validity channel) beside their picture. All zeros mean
-"not known", and that is what a model gets where nobody says more.
+cropped off), ``regions`` [1,4,rh,rw] (region colours and a validity channel) or ``depth`` [1,3,dh,dw] beside their
+picture. All zeros mean "not known", and that is what a model gets where nobody says more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engines.onnx_runtime import Engine, Tensor
 Extra = Mapping[str, Floats]
 """Further inputs by name, each float32 for the whole picture."""
 
-_UNKNOWN_SHAPES = {"embedding": (1, 256, 16, 16), "regions": (1, 4, 64, 64)}
+_UNKNOWN_SHAPES = {"embedding": (1, 256, 16, 16), "regions": (1, 4, 64, 64), "depth": (1, 3, 64, 64)}
 """Shapes of the zeros; what a model declares as a number goes before."""
 _HARD_EDGED = ("regions",)
 

@@ -7,7 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
-from tiny_pictures import EMBEDDING, REGIONS, box, broken, gamma, global_mean, identity, painted, write_picture_bundle
+from tiny_pictures import (
+    DEPTH,
+    EMBEDDING,
+    REGIONS,
+    box,
+    broken,
+    gamma,
+    global_mean,
+    identity,
+    painted,
+    write_picture_bundle,
+)
 
 from engines.colour import Colour
 from engines.curve.grid import Floats
@@ -102,7 +113,7 @@ def test_results_are_clipped_and_must_be_numbers_and_of_the_same_size(tmp_path: 
         PictureNetwork(write_picture_bundle(tmp_path / "half", [pool]))(noise(20, 20))
 
 
-@pytest.mark.parametrize("extra", [EMBEDDING, REGIONS])
+@pytest.mark.parametrize("extra", [EMBEDDING, REGIONS, DEPTH])
 def test_inputs_that_nobody_gives_are_zeros(tmp_path: Path, extra: dict[str, tuple[int | str, ...]]) -> None:
     network, rgb = PictureNetwork(painted(tmp_path / "painted", extra)), 0.5 * noise(40, 60)
     assert network.extra_inputs == tuple(extra)
@@ -113,7 +124,7 @@ def test_inputs_that_nobody_gives_are_zeros(tmp_path: Path, extra: dict[str, tup
     np.testing.assert_allclose(network(rgb, {name: given}), rgb + 0.25, atol=1e-6)
 
 
-@pytest.mark.parametrize("extra", [EMBEDDING, REGIONS])
+@pytest.mark.parametrize("extra", [EMBEDDING, REGIONS, DEPTH])
 def test_every_tile_gets_its_own_part_of_a_map(tmp_path: Path, extra: dict[str, tuple[int | str, ...]]) -> None:
     (name,) = extra
     bundle, rgb = painted(tmp_path / "painted", extra), np.zeros((3, 180, 320), np.float32)
@@ -144,8 +155,8 @@ def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         network(rgb, {"embedding": np.zeros((1, 256, 8, 8))})
     with pytest.raises(ModelError, match="takes no extra input, not embedding"):
         PictureNetwork(identity(tmp_path / "same"))(rgb, {"embedding": np.zeros((1, 256, 8, 8), np.float32)})
-    with pytest.raises(ModelError, match="takes image, depth; known are one picture and embedding, regions"):
-        PictureNetwork(painted(tmp_path / "other", {"depth": (1, 4, "a", "b")}))
+    with pytest.raises(ModelError, match="takes image, flow; known are one picture and embedding, regions, depth"):
+        PictureNetwork(painted(tmp_path / "other", {"flow": (1, 4, "a", "b")}))
 
 
 def test_tone_models_take_them_too(tmp_path: Path) -> None:

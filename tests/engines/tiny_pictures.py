@@ -14,6 +14,7 @@ from engines.bundle import Bundle, Card, Kind, TensorCard, TrainingCard, write_b
 Side = int | str
 EMBEDDING = {"embedding": (1, 256, "eh", "ew")}
 REGIONS = {"regions": (1, 4, "rh", "rw")}
+DEPTH = {"depth": (1, 3, "dh", "dw")}
 
 
 def write_picture_bundle(
