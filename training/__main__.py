@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 import yaml
 
 from engines.errors import EngineError
+from training.ablation import collect, markdown, train
 from training.data import find_pairs
 from training.evaluate import evaluate, print_table, write_json
 from training.recipe import load_recipe, merged
@@ -33,6 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     training.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     training.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     training.add_argument("--until", type=int, help="stop after this step, as if interrupted; for runs in two halves")
+    comparing = commands.add_parser("ablate", help="train the arms of an ablation and compare them")
+    comparing.add_argument("ablation", type=Path, help="a file of training/ablations")
+    comparing.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs lie (default runs)")
+    comparing.add_argument("--seed", type=int, action="append", help="only this seed; may be repeated")
+    comparing.add_argument("--worker", default="1/1", help="K/N: only the K-th share of N, for several processes")
+    comparing.add_argument("-o", "--output", type=Path, help="only write the table of what is done, as JSON")
+    comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     judging = commands.add_parser("evaluate", help="print PSNR and SSIM of models on pairs")
     judging.add_argument(
         "--model",
@@ -61,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{done.embeddings} embeddings and {done.regions} region maps computed, the others were there")
             fitted = ensure_bank(pairs, given.cache, given.encoder)
             print(f"{given.cache / 'bank.pt'} {'fitted on these pictures' if fitted else 'was there and is kept'}")
+        elif given.command == "ablate":
+            _ablate(given)
         else:
             torch.set_num_threads(1)
             table = evaluate(given.model, find_pairs(given.data), given.data.name)
@@ -74,6 +85,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _ablate(given: argparse.Namespace) -> None:
+    out = given.runs / given.ablation.stem
+    if given.output is None:
+        torch.set_num_threads(given.threads)
+        worker, workers = (int(part) for part in given.worker.split("/"))
+        train(given.ablation, out, given.seed, worker - 1, workers)
+    table = collect(given.ablation, out)
+    print(markdown(table))
+    if given.output is not None:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(table, indent=2) + "\n")
 
 
 def changes(entries: Sequence[str]) -> dict[str, Any]:
