@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     seeing.add_argument("--encoder", type=Path, required=True, help="SAM image encoder, ONNX")
     seeing.add_argument("--decoder", type=Path, help="SAM mask decoder, ONNX; without it no regions")
     seeing.add_argument("--cache", type=Path, required=True, help="folder to write to; a stopped run goes on")
+    seeing.add_argument(
+        "--brightest", type=float, default=0.25, help="mean up to which an exposure of brackets is dark"
+    )
     seeing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     given = parser.parse_args(arguments)
     try:
@@ -65,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(fit(recipe, given.until, device=given.device))
         elif given.command == "semantics":
             torch.set_num_threads(given.threads)
-            pairs = find_pairs(given.data)
+            pairs = find_pairs(given.data, brightest=given.brightest)
             done = fill_cache(pairs, given.cache, given.encoder, given.decoder, threads=given.threads)
             print(f"{done.embeddings} embeddings and {done.regions} region maps computed, the others were there")
             fitted = ensure_bank(pairs, given.cache, given.encoder)

@@ -2,8 +2,10 @@
 
 Preparation as published with SAM (Kirillov et al., ICCV 2023): the longest side becomes 1024 by antialiased bilinear
 resampling in 8 bits, mean and deviation of the channels are taken out, zeros pad the right and the bottom to a square.
-Works with every encoder of that interface, such as MobileSAM's. Here the part of the embedding that looks at nothing
-but padding is cut off, so that embeddings can be stored and used as feature maps of the picture.
+Works with every encoder of that interface, such as MobileSAM's.
+
+The cells of padding hold no zeros, and the mask decoder looks at them: it gets them as they are. As a feature map of
+the picture, to store or to guide a network, the embedding has them cut off.
 """
 
 from __future__ import annotations
@@ -31,15 +33,20 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A picture as SAM sees it: ``embedding`` float32 [256, eh, ew] without padding, ``size`` (h, w) of the picture."""
+    """A picture as SAM sees it: ``whole`` float32 [256, 64, 64] with padding, ``size`` (h, w) of the picture."""
 
-    embedding: Floats
+    whole: Floats
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        cells = embedding_size(self.size)
-        if self.embedding.shape != (CHANNELS, *cells):
-            raise ValueError(f"a picture of {self.size} has an embedding of {cells}, not {self.embedding.shape}")
+        if self.whole.shape != (CHANNELS, SIDE // CELL, SIDE // CELL):
+            raise ValueError(f"an embedding with its padding is [256, 64, 64], not {list(self.whole.shape)}")
+
+    @property
+    def embedding(self) -> Floats:
+        """float32 [256, eh, ew], without padding."""
+        height, width = embedding_size(self.size)
+        return np.ascontiguousarray(self.whole[:, :height, :width])
 
 
 def scaled_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -105,6 +112,4 @@ class ImageEncoder:
         (embedding,) = self._session.run([self._output], {self._input: prepare(picture)})
         if embedding.shape != (1, CHANNELS, SIDE // CELL, SIDE // CELL):
             raise ModelError(f"{self._session.path} gave {list(embedding.shape)}, not [1, {CHANNELS}, 64, 64]")
-        size = (picture.shape[0], picture.shape[1])
-        height, width = embedding_size(size)
-        return Encoded(np.ascontiguousarray(embedding[0, :, :height, :width], np.float32), size)
+        return Encoded(embedding[0], (picture.shape[0], picture.shape[1]))

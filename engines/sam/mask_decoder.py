@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.sam.image_encoder import CELL, CHANNELS, SIDE, Encoded, scaled_size
+from engines.sam.image_encoder import SIDE, Encoded, scaled_size
 from engines.sam.session import Floats, Session
 
 STRIDE = 4
@@ -60,10 +60,8 @@ class MaskDecoder:
         coordinates = np.zeros((batch, 2, 2), np.float32)
         coordinates[:count, 0] = points * np.array([width / encoded.size[1], height / encoded.size[0]], np.float32)
         coordinates[count:, 0] = coordinates[count - 1, 0]
-        embedding = np.zeros((1, CHANNELS, SIDE // CELL, SIDE // CELL), np.float32)
-        embedding[0, :, : encoded.embedding.shape[1], : encoded.embedding.shape[2]] = encoded.embedding
         arrays = {
-            "image_embeddings": embedding,
+            "image_embeddings": encoded.whole[None],
             "point_coords": coordinates,
             "point_labels": np.tile(np.array([1, -1], np.float32), (batch, 1)),
             "mask_input": np.zeros((1, 1, SIDE // STRIDE, SIDE // STRIDE), np.float32),

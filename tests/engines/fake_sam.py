@@ -12,18 +12,23 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+PADDING = 0.5
+"""Channel 3 of the embedding, where there is nothing but padding too."""
+
 
 def write_encoder(path: Path, cells: int = 64) -> Path:
     weight = np.zeros((256, 3, 1, 1), np.float32)
     weight[:3, :, 0, 0] = np.eye(3)
+    bias = np.zeros(256, np.float32)
+    bias[3] = PADDING
     side = 1024 // cells
     nodes = [
         helper.make_node("AveragePool", ["input"], ["mean"], kernel_shape=[side, side], strides=[side, side]),
-        helper.make_node("Conv", ["mean", "weight"], ["output"]),
+        helper.make_node("Conv", ["mean", "weight", "bias"], ["output"]),
     ]
     inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 1024, 1024])]
     outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 256, cells, cells])]
-    return _save(path, nodes, inputs, outputs, {"weight": weight})
+    return _save(path, nodes, inputs, outputs, {"weight": weight, "bias": bias})
 
 
 def write_decoder(path: Path, batch: int | str = 1, several: bool = False, iou: float = 0.95) -> Path:

@@ -83,9 +83,9 @@ def test_embedding_covers_the_picture_alone_and_lies_as_it_does(tmp_path: Path) 
     assert encoded.embedding[1, 5, 10] == pytest.approx(-MEAN[1] / DEVIATION[1], abs=1e-4)
 
 
-def test_an_embedding_of_another_picture_is_refused() -> None:
-    with pytest.raises(ValueError, match="embedding"):
-        Encoded(np.zeros((256, 64, 64), np.float32), (100, 200))
+def test_an_embedding_without_its_padding_is_refused() -> None:
+    with pytest.raises(ValueError, match="with its padding"):
+        Encoded(np.zeros((256, 32, 64), np.float32), (100, 200))
 
 
 def test_files_that_are_no_encoder_are_refused_by_name(tmp_path: Path) -> None:

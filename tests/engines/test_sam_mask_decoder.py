@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from engines.errors import ModelError
 from engines.sam.image_encoder import Encoded, ImageEncoder
 from engines.sam.mask_decoder import MaskDecoder, mask_size
-from tests.engines.fake_sam import write_decoder, write_encoder
+from engines.sam.session import Session
+from tests.engines.fake_sam import PADDING, write_decoder, write_encoder
 
 
 @pytest.fixture
@@ -80,6 +82,23 @@ def test_models_that_give_several_masks(models: tuple[ImageEncoder, Path]) -> No
     assert prompted.logits.shape == (1, 3, 160, 256)
     np.testing.assert_allclose(prompted.iou, [[0.95, 0.99, 0.5]])
     assert [(mask > 0).mean() for mask in prompted.logits[0]] == [0.25, 0, 0.75]
+
+
+def test_the_decoder_sees_the_padding(models: tuple[ImageEncoder, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, folder = models
+    given: dict[str, np.ndarray] = {}
+    run = Session.run
+
+    def spy(session: Session, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        given.update(arrays)
+        return run(session, wanted, arrays)
+
+    encoded = colours(encoder)
+    monkeypatch.setattr(Session, "run", spy)
+    MaskDecoder(write_decoder(folder / "decoder.onnx")).prompt(encoded, np.array([[512, 320]], np.float32))
+    assert (given["image_embeddings"][0, 3] == PADDING).all()
+    np.testing.assert_array_equal(given["point_coords"], [[[512, 320], [0, 0]]])
+    np.testing.assert_array_equal(given["point_labels"], [[1, -1]])
 
 
 def test_an_encoder_is_no_decoder(tmp_path: Path) -> None:

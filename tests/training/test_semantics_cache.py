@@ -102,6 +102,24 @@ def test_a_run_that_was_stopped_goes_on(
     assert fill(data, cache, models) == (3, 1)
 
 
+@pytest.mark.parametrize("size", [(80, 64), (64, 64)])
+def test_regions_are_the_same_whether_the_embedding_was_there_or_not(
+    tmp_path: Path, models: tuple[Path, Path], size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(0)
+    for side in ("low", "high"):
+        (tmp_path / "data" / side).mkdir(parents=True)
+        picture = Image.fromarray(rng.integers(0, 255, (4, 4, 3), dtype=np.uint8))
+        picture.resize(size, Image.Resampling.NEAREST).save(tmp_path / "data" / side / "a.png")
+    pairs, low = find_pairs(tmp_path / "data"), tmp_path / "data" / "low" / "a.png"
+    fill(tmp_path / "data", tmp_path / "at once", models)
+    assert fill_cache(pairs, tmp_path / "later", models[0], progress=False).embeddings == 2
+    assert fill(tmp_path / "data", tmp_path / "later", models) == (0, 1)
+    regions = Semantics(tmp_path / "at once").regions(low)
+    assert len(regions.unique()) > 4
+    torch.testing.assert_close(regions, Semantics(tmp_path / "later").regions(low))
+
+
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: object, array: np.ndarray) -> None:
         file.write(b"half")  # type: ignore[attr-defined]
@@ -109,7 +127,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(OSError, match="no space"):
-        write_embedding(tmp_path / "folder" / "name.npy", np.zeros((256, 2, 2), np.float32))
+        write_embedding(tmp_path / "folder" / "name.npy", np.zeros((256, 2, 2), np.float16))
     assert files(tmp_path) == []
 
 

@@ -76,8 +76,8 @@ def read_regions(path: Path) -> Ids | None:
         return None
 
 
-def write_embedding(path: Path, embedding: NDArray[np.float32]) -> None:
-    _write(path, lambda file: np.save(file, embedding.astype(np.float16)))
+def write_embedding(path: Path, embedding: Embedding) -> None:
+    _write(path, lambda file: np.save(file, embedding))
 
 
 def write_regions(path: Path, ids: Ids) -> None:

@@ -3,6 +3,9 @@
 Regions and the bank come from the dark picture, brightened by one fixed curve in training and after it: a map made from
 the bright target would tell the network what it is to find (Enlighten Anything's published code validates on those). A
 run may be stopped at any time; the next goes on, and computes damaged files again.
+
+What is stored has no padding, which the mask decoder needs: pictures that are not square are encoded again where their
+embedding is there but their regions are not. So regions do not depend on what was there before.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from engines.sam.automatic import AutomaticOptions, find_regions
-from engines.sam.image_encoder import Encoded, ImageEncoder, embedding_size
+from engines.sam.image_encoder import CELL, SIDE, Encoded, ImageEncoder, embedding_size
 from engines.sam.mask_decoder import MaskDecoder, mask_size
 from training.data import Pair, read_picture
 from training.semantics import files
@@ -80,39 +83,41 @@ class _Work:
 
     def dark(self, path: Path) -> Done:
         """Embedding and regions of a dark picture."""
-        embeddings = self._embed(path, files.GAMMA)
+        known, encoded = self._embed(path, files.GAMMA)
         if self._decoder is None or self.decoder_path is None:
-            return Done(embeddings, 0)
+            return Done(int(encoded is not None), 0)
         folder = files.region_folder(self.cache, self.encoder_path, self.decoder_path, files.GAMMA, self.options)
         target = folder / f"{files.digest(path)}.png"
         size = picture_size(path)
         ids = files.read_regions(target) if target.is_file() else None
         if ids is not None and ids.shape == mask_size(size):
-            return Done(embeddings, 0)
-        embedding = files.read_embedding(self._target(path, files.GAMMA))
-        if embedding is None:
-            raise OSError(f"{self._target(path, files.GAMMA)} was written and cannot be read")
-        encoded = Encoded(embedding.astype(np.float32), size)
-        files.write_regions(target, find_regions(self._decoder, encoded, self.options))
-        return Done(embeddings, 1)
+            return Done(int(encoded is not None), 0)
+        if known.shape[1:] == (SIDE // CELL, SIDE // CELL):
+            whole = Encoded(known.astype(np.float32), size)
+        else:
+            whole = encoded or self._encode(path, files.GAMMA)
+        files.write_regions(target, find_regions(self._decoder, whole, self.options))
+        return Done(int(encoded is not None), 1)
 
     def bright(self, path: Path) -> Done:
         """Embedding of a bright picture."""
-        return Done(self._embed(path, 1.0), 0)
+        return Done(int(self._embed(path, 1.0)[1] is not None), 0)
 
-    def _target(self, path: Path, gamma: float) -> Path:
-        return files.embedding_folder(self.cache, self.encoder_path, gamma) / f"{files.digest(path)}.npy"
-
-    def _embed(self, path: Path, gamma: float) -> int:
-        """How many embeddings had to be computed: 0 or 1."""
-        target = self._target(path, gamma)
+    def _embed(self, path: Path, gamma: float) -> tuple[files.Embedding, Encoded | None]:
+        """The embedding as it is stored and, where it had to be computed, with its padding too."""
+        target = files.embedding_folder(self.cache, self.encoder_path, gamma) / f"{files.digest(path)}.npy"
         known = files.read_embedding(target) if target.is_file() else None
         if known is not None and known.shape[1:] == embedding_size(picture_size(path)):
-            return 0
+            return known, None
+        encoded = self._encode(path, gamma)
+        stored = encoded.embedding.astype(np.float16)
+        files.write_embedding(target, stored)
+        return stored, encoded
+
+    def _encode(self, path: Path, gamma: float) -> Encoded:
         if self._encoder is None:
             self._encoder = ImageEncoder(self.encoder_path, self.threads)
-        files.write_embedding(target, self._encoder.encode(brightened(read_picture(path), gamma)).embedding)
-        return 1
+        return self._encoder.encode(brightened(read_picture(path), gamma))
 
 
 def picture_size(path: Path) -> tuple[int, int]:
