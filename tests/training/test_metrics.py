@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from training.metrics import gt_mean, psnr, ssim_gaussian, ssim_uniform
+from training.metrics import (
+    FULL_REFERENCE,
+    VARIANTS,
+    gt_mean,
+    luma,
+    psnr,
+    psnr_y,
+    ssim_gaussian,
+    ssim_uniform,
+    ssim_y,
+)
 
 
 def pictures(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,7 +34,7 @@ def test_one_grey_level_everywhere_is_48_decibels() -> None:
     assert math.isinf(psnr(one, one).item())
 
 
-@pytest.mark.parametrize("metric", [ssim_gaussian, ssim_uniform])
+@pytest.mark.parametrize("metric", [ssim_gaussian, ssim_uniform, ssim_y])
 def test_ssim_is_one_for_the_same_picture_and_symmetric(metric: object) -> None:
     assert callable(metric)
     one, two = pictures()
@@ -58,3 +69,47 @@ def test_gt_mean_gives_the_grey_mean_of_the_reference() -> None:
     grey = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
     levelled = gt_mean(got, want)
     assert (levelled * grey).sum(1).mean().item() == pytest.approx((want * grey).sum(1).mean().item(), rel=1e-5)
+
+
+def test_gt_mean_as_llflow_has_it_brings_the_plain_mean_to_the_grey_mean() -> None:
+    # Dark enough that nothing is clamped; coloured, so that the two means differ.
+    got = torch.rand(1, 3, 8, 8) * torch.tensor([10.0, 40.0, 25.0])[None, :, None, None]
+    want = torch.rand(1, 3, 8, 8) * torch.tensor([90.0, 60.0, 30.0])[None, :, None, None]
+    grey = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
+    levelled = gt_mean(got, want, plain=True)
+    assert levelled.mean().item() == pytest.approx((want * grey).sum(1).mean().item(), rel=1e-5)
+    assert not torch.allclose(levelled, gt_mean(got, want), rtol=1e-2)
+
+
+def test_gt_mean_clamps_to_the_range() -> None:
+    got, want = torch.tensor([10.0, 100.0]).repeat(1, 3, 4, 2), torch.full((1, 3, 4, 4), 200.0)
+    assert gt_mean(got, want).max().item() == 255
+
+
+def test_luma_is_that_of_opencv_to_the_code() -> None:
+    cv2 = pytest.importorskip("cv2")
+    rgb = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+    expected = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[..., 0]
+    found = luma(torch.from_numpy(rgb).permute(2, 0, 1)[None].float())
+    np.testing.assert_array_equal(found[0, 0].numpy(), expected)
+    # Two whose weighted sum is just on either side of a half.
+    two = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])[None, :, None]
+    assert luma(two).flatten().tolist() == [0, 1]
+
+
+def test_luma_figures_leave_out_what_exceeds_multiples_of_four() -> None:
+    one = torch.full((1, 3, 18, 23), 100.0)
+    spoilt = one.clone()
+    spoilt[..., 16:, :], spoilt[..., 20:] = 0, 0
+    assert math.isinf(psnr_y(one, spoilt).item())
+    assert ssim_y(one, spoilt).item() == pytest.approx(1)
+    brighter = one + 2
+    assert psnr_y(one, brighter).item() == pytest.approx(20 * math.log10(255 / 2), abs=1e-4)
+    assert not math.isinf(psnr(one, spoilt).item())
+
+
+def test_every_column_says_which_convention_it_is() -> None:
+    assert FULL_REFERENCE.keys() <= VARIANTS.keys()
+    assert VARIANTS["psnr"].startswith("psnr_rgb")
+    assert VARIANTS["ssim_uniform7"].startswith("ssim_uniform7_rgb")
+    assert VARIANTS["ssim_gaussian11"].startswith("ssim_gauss11_rgb")

@@ -48,12 +48,37 @@ def ssim_gaussian(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tenso
     return _ssim(got, want, (line[:, None] * line)[None, None], 1.0, data_range)
 
 
-def gt_mean(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
-    """``got`` scaled to the grey mean of the reference. Needs the reference: for tables, never for enhancement."""
+def luma(picture: Tensor) -> Tensor:
+    """Y of OpenCV's YCrCb of 8-bit RGB codes, itself an 8-bit code: [n, 3, h, w] -> [n, 1, h, w], exact."""
+    red, green, blue = picture.round().long().unbind(1)
+    return ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14)[:, None].to(picture.dtype)
+
+
+def _luma_in_fours(picture: Tensor) -> Tensor:
+    height, width = (size // 4 * 4 for size in picture.shape[-2:])
+    return luma(picture[..., :height, :width])
+
+
+def psnr_y(got: Tensor, want: Tensor) -> Tensor:
+    """PSNR of 8-bit luma, [n], as Enlighten Anything measures: right and bottom cropped to multiples of 4."""
+    return psnr(_luma_in_fours(got), _luma_in_fours(want))
+
+
+def ssim_y(got: Tensor, want: Tensor) -> Tensor:
+    """SSIM with the uniform 7x7 window of 8-bit luma, [n], cropped as in ``psnr_y``."""
+    return ssim_uniform(_luma_in_fours(got), _luma_in_fours(want))
+
+
+def gt_mean(got: Tensor, want: Tensor, data_range: float = 255.0, plain: bool = False) -> Tensor:
+    """``got`` scaled to the grey mean of the reference. Needs the reference: for tables, never for enhancement.
+
+    ``plain``: what is brought to it is the mean over all channels, as LLFlow does, not the grey mean of ``got``.
+    """
     kr, kb = luma_weights("bt601", got)
 
     def grey(picture: Tensor) -> Tensor:
         red, green, blue = picture.unbind(1)
         return (kr * red + (1 - kr - kb) * green + kb * blue).mean((1, 2))[:, None, None, None]
 
-    return (got * grey(want) / grey(got).clamp(min=1e-6)).clamp(0, data_range)
+    level = got.mean((1, 2, 3), keepdim=True) if plain else grey(got)
+    return (got * grey(want) / level.clamp(min=1e-6)).clamp(0, data_range)
