@@ -11,9 +11,13 @@ from torch import nn
 from training.recipe import Recipe
 from training.systems.base import System
 from training.systems.curve import CurveSystem
+from training.systems.drbn import DRBNSystem
 from training.systems.enlighten_anything import EnlightenAnythingSystem, WakeupDarknessSystem
 from training.systems.enlightengan import EnlightenGANSystem
 from training.systems.kind import KinDSystem
+from training.systems.llflow import LLFlowSystem
+from training.systems.mirnet import MIRNetSystem
+from training.systems.restorers import RestorerSystem
 from training.systems.retinexnet import RetinexNetSystem
 from training.systems.sci import SCISystem
 from training.systems.sllen import SLLENSystem
@@ -22,15 +26,21 @@ from training.systems.zero_dce import ZeroDCESystem
 TRAINED: dict[str, Callable[[Recipe, dict[str, Any]], System]] = {
     "curve": CurveSystem,
     "sci": SCISystem,
+    "retinexnet": RetinexNetSystem,
+    "kind": KinDSystem,
+    "kind-plus": KinDSystem,
+    "drbn": DRBNSystem,
+    "hwmnet": RestorerSystem,
+    "snr": RestorerSystem,
+    "llflow-s": LLFlowSystem,
+    "llflow-l": LLFlowSystem,
+    "mirnet": MIRNetSystem,
     "enlighten-anything": EnlightenAnythingSystem,
     "wakeup-darkness": WakeupDarknessSystem,
     "sllen": SLLENSystem,
     "zero-dce": ZeroDCESystem,
     "zero-dce-plus-plus": ZeroDCESystem,
     "enlightengan": EnlightenGANSystem,
-    "retinexnet": RetinexNetSystem,
-    "kind": KinDSystem,
-    "kind-plus": KinDSystem,
 }
 
 
