@@ -27,7 +27,13 @@ SEMANTICS = {"embedding": (1, 256, "eh", "ew"), "regions": (1, 4, "rh", "rw")}
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
-    for name, what in (("root", "root"), ("same", "same"), ("nan", "nan above half"), ("half", "half the size")):
+    for name, what in (
+        ("root", "root"),
+        ("same", "same"),
+        ("nan", "nan above half"),
+        ("half", "half the size"),
+        ("mean", "mean of all"),
+    ):
         write_picture_bundle(folder / name, what)
     write_picture_bundle(folder / "semantic", "root", SEMANTICS)
     write_tiny_bundle(folder / "curves")
@@ -121,6 +127,17 @@ def test_tiles_give_what_the_whole_frame_gives(clip, tile):
     whole = arrays(Pipeline(clip, model="root", mode="full").frames())
     for want, got in zip(whole, arrays(Pipeline(clip, model="root", mode="full", tile=tile).frames()), strict=True):
         assert np.abs(want.astype(int) - got).max() <= 1
+
+
+def test_the_size_of_tiles_is_the_one_asked_for(clip):
+    """A network that paints all that it sees in one colour: as many colours as the frame has tiles."""
+    spread = {}
+    for tile in (0, 64, 512):
+        frame = next(iter(Pipeline(clip, model="mean", mode="full", tile=tile).frames()))
+        spread[tile] = int(np.ptp(frame.planes.y.astype(int)))
+    assert spread[0] <= 1
+    assert spread[512] <= 1
+    assert spread[64] > 5
 
 
 SOURCES = {

@@ -60,6 +60,11 @@ NODES = {
         helper.make_node("Sub", ["half", "image"], ["left"]),
         helper.make_node("Sqrt", ["left"], ["enhanced"]),
     ],
+    "mean of all": [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Sub", ["image", "image"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "mean"], ["enhanced"]),
+    ],
     "half the size": [
         helper.make_node("AveragePool", ["image"], ["enhanced"], kernel_shape=[2, 2], strides=[2, 2]),
     ],
