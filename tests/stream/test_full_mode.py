@@ -293,3 +293,11 @@ def test_both_modes_agree_about_a_real_night():
         assert full.planes.y.mean() > 40
     for run in runs:
         run.close()
+
+
+def test_a_photo_without_numbers_fails_with_nothing_written():
+    write_photo(Path("in.png"), np.full((40, 61, 3), 200, np.uint8))
+    result = call("in.png", "out.png", "--mode", "full", "--model", "nan")
+    assert result.exit_code == 1
+    assert "error: bundle 'nan' gave NaN or infinity for this picture" in result.stderr
+    assert not Path("out.png").exists()
