@@ -9,43 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from networks import drbn
+from networks import drbn, llflow
+from networks.compute import giga_macs, parameters
 from networks.enlighten_anything import EnlightenAnything
 from networks.hwmnet import HWMNet
 from networks.mirnet import MIRNet
 from networks.retinexnet import RetinexNet
+from networks.sci import Calibrator
 from networks.skf import RELEASED, Knowledge
 from networks.snr import SNRLLIENet
 from networks.zero_dce import ZeroDCE, ZeroDCEPlusPlus
 
 BANK = (48, 96, 192)
-
-
-def giga_macs(network: nn.Module, *inputs: object) -> float:
-    total = 0
-
-    def count(layer: nn.Module, received: tuple[Tensor], out: Tensor) -> None:
-        nonlocal total
-        assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        places, other = (
-            (out.numel(), layer.in_channels)
-            if isinstance(layer, nn.Conv2d)
-            else (received[0].numel(), layer.out_channels)
-        )
-        total += places * other // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
-
-    def count_linear(layer: nn.Module, _: tuple[Tensor], out: Tensor) -> None:
-        nonlocal total
-        assert isinstance(layer, nn.Linear)
-        total += out.numel() * layer.in_features
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.register_forward_hook(count)
-        if isinstance(module, nn.Linear):
-            module.register_forward_hook(count_linear)
-    network.eval()(*inputs)
-    return total / 1e9
 
 
 def picture(width: int = 600) -> Tensor:
@@ -96,3 +71,22 @@ def test_compute(
 ) -> None:
     with torch.device("meta"):
         assert round(giga_macs(build(), *inputs()), digits) == expected
+
+
+def test_functional_and_transposed_convolutions_and_linear_layers_count_too() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2),
+        nn.ConvTranspose2d(6, 4, 2, stride=2, groups=2),
+        nn.Flatten(2),
+        nn.Linear(64, 5),
+    )
+    by_hand = 6 * 16 * 2 * 9 + 6 * 16 * 2 * 4 + 4 * 64 * 5
+    assert giga_macs(network, torch.empty(1, 4, 8, 8)) == by_hand / 1e9
+    flow = llflow.LLFlow(8, 2, (1,), 1)
+    flow.freeze()
+    frozen = giga_macs(flow, torch.rand(1, 3, 16, 16))
+    assert frozen > giga_macs(flow.encoder, torch.rand(1, 12, 16, 16))
+
+
+def test_layers_that_only_training_runs_are_no_parameters_of_inference() -> None:
+    assert parameters(EnlightenAnything("published", calibrator=Calibrator())) == 645
