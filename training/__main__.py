@@ -17,7 +17,7 @@ import yaml
 from engines.errors import EngineError
 from training.ablation import collect, markdown, train
 from training.data import find_pairs
-from training.evaluate import evaluate, print_table, write_json
+from training.evaluate import command
 from training.recipe import load_recipe, merged
 from training.semantics import ensure_bank, fill_cache
 from training.trainer import fit
@@ -43,15 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--worker", default="1/1", help="K/N: only the K-th share of N, for several processes")
     comparing.add_argument("-o", "--output", type=Path, help="only write the table of what is done, as JSON")
     comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
-    judging = commands.add_parser("evaluate", help="print PSNR and SSIM of models on pairs")
-    judging.add_argument(
-        "--model",
-        action="append",
-        required=True,
-        help="input, a bundle, full:BUNDLE, or an SCI checkpoint; NAME=MODEL names the row; may be repeated",
-    )
-    judging.add_argument("--data", type=Path, required=True, help="folder of pairs or brackets")
-    judging.add_argument("--json", type=Path, help="also write the table here")
+    judging = commands.add_parser("evaluate", help="measure models on pictures: tables and a sheet of pictures")
+    command.add_options(judging)
     seeing = commands.add_parser("semantics", help="compute SAM's embeddings and regions of pairs once, and the bank")
     seeing.add_argument("data", type=Path, help="folder of pairs or brackets; training pictures first, for the bank")
     seeing.add_argument("--encoder", type=Path, required=True, help="SAM image encoder, ONNX")
@@ -77,11 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.command == "ablate":
             _ablate(given)
         else:
-            torch.set_num_threads(1)
-            table = evaluate(given.model, find_pairs(given.data), given.data.name)
-            print_table(table)
-            if given.json:
-                write_json(table, given.json)
+            command.run(given)
     except KeyboardInterrupt:
         print("stopped; `fit` goes on from its last checkpoint when started again", file=sys.stderr)
         return 130

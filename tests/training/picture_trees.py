@@ -21,10 +21,14 @@ def grey(path: Path, level: float = 0.2, size: tuple[int, int] = (8, 12)) -> Pat
     return save(np.full((*size, 3), level), path)
 
 
-def pair_files(folder: Path, low: str, high: str, names: Sequence[tuple[str, str]]) -> None:
+Size = tuple[int, int]
+_SIZE = (8, 12)
+
+
+def pair_files(folder: Path, low: str, high: str, names: Sequence[tuple[str, str]], size: Size = _SIZE) -> None:
     for dark, bright in names:
-        grey(folder / low / dark, 0.1)
-        grey(folder / high / bright, 0.6)
+        grey(folder / low / dark, 0.1, size)
+        grey(folder / high / bright, 0.6, size)
 
 
 def lol(folder: Path) -> Path:
@@ -34,14 +38,14 @@ def lol(folder: Path) -> Path:
     return folder
 
 
-def lol_v2(folder: Path, real: bool = True, synthetic: bool = True) -> Path:
+def lol_v2(folder: Path, real: bool = True, synthetic: bool = True, size: Size = _SIZE) -> Path:
     if real:
         for part, numbers in (("Train", (1, 2)), ("Test", (690,))):
             names = [(f"low{n:05}.png", f"normal{n:05}.png") for n in numbers]
-            pair_files(folder / "Real_captured" / part, "Low", "Normal", names)
+            pair_files(folder / "Real_captured" / part, "Low", "Normal", names, size)
     if synthetic:
         for part, stems in (("Train", ("r0a1", "r0b2")), ("Test", ("lowland7",))):
-            pair_files(folder / "Synthetic" / part, "Low", "Normal", [(f"{s}t.png", f"{s}t.png") for s in stems])
+            pair_files(folder / "Synthetic" / part, "Low", "Normal", [(f"{s}t.png", f"{s}t.png") for s in stems], size)
     return folder
 
 

@@ -113,3 +113,10 @@ def test_every_column_says_which_convention_it_is() -> None:
     assert VARIANTS["psnr"].startswith("psnr_rgb")
     assert VARIANTS["ssim_uniform7"].startswith("ssim_uniform7_rgb")
     assert VARIANTS["ssim_gaussian11"].startswith("ssim_gauss11_rgb")
+
+
+def test_pictures_smaller_than_the_window_are_refused() -> None:
+    small = torch.zeros(1, 3, 10, 12)
+    with pytest.raises(ValueError, match="SSIM needs 11x11 pixels, the picture has 12x10"):
+        ssim_gaussian(small, small)
+    assert ssim_uniform(small, small).item() == 1

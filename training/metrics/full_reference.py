@@ -20,7 +20,9 @@ def psnr(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
 
 
 def _ssim(got: Tensor, want: Tensor, window: Tensor, bias: float, data_range: float) -> Tensor:
-    channels = got.shape[1]
+    channels, side = got.shape[1], window.shape[-1]
+    if min(got.shape[-2:]) < side:
+        raise ValueError(f"SSIM needs {side}x{side} pixels, the picture has {got.shape[-1]}x{got.shape[-2]}")
     kernel = window.expand(channels, 1, -1, -1)
 
     def local(picture: Tensor) -> Tensor:

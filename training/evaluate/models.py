@@ -1,0 +1,125 @@
+"""What is measured, by its name: each is a function from a dark to a bright RGB picture of 8 bits.
+
+``input`` (nothing done); a bundle, folder or name, the way it ships (8-bit 4:2:0 planes, thumbnail, ONNX Runtime, grid,
+fused pass); ``full:BUNDLE``, one of kind ``picture`` run on the whole picture instead; a checkpoint of any system, in
+torch on the whole picture (``curve`` through planes and grid, which is all it has).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engines.bundle import load_bundle
+from engines.curve.cpu import apply
+from engines.curve.grid import CurveGrid
+from engines.picture_network import PictureNetwork
+from engines.planes import Bytes, Planes
+from engines.thumbnail import Thumbnail, sample
+from engines.tone_model import ToneModel
+from networks.checkpoint import Checkpoint, open_checkpoint
+from training.evaluate.planes import from_tensor, to_planes, to_rgb, to_tensor
+from training.extras import extra_inputs
+from training.semantics import Semantics
+
+Extra = Mapping[str, NDArray[np.float32]]
+Enhance = Callable[[Bytes, Extra], Bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Call it with an RGB picture [h, w, 3], and with its file where ``cache`` knows about that.
+
+    ``extra``: names of the semantic inputs it takes, zeros without ``cache``. ``trained_on``: words of its card.
+    """
+
+    enhance: Enhance
+    extra: tuple[str, ...] = ()
+    cache: Semantics | None = None
+    trained_on: str = ""
+
+    @property
+    def semantics(self) -> str:
+        """Whether it was told what is where, in words for a table."""
+        if not self.extra:
+            return "takes none"
+        return "given" if self.cache is not None else "not given"
+
+    def __call__(self, picture: Bytes, file: Path | None = None) -> Bytes:
+        known = self.cache if file is not None else None
+        tensors = extra_inputs(self.extra, known, file or Path())
+        return self.enhance(picture, {n: t.numpy() for n, t in zip(self.extra, tensors, strict=True)})
+
+
+def open_method(
+    model: str,
+    semantics: Path | None = None,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    bank: Path | None = None,
+) -> Model:
+    """The model of a name. ``semantics``: cache folder for those that take semantic inputs. ``bank``: HRNet's weights.
+
+    Raises ``ValueError``, ``BundleError`` or another ``EngineError`` for what cannot be opened.
+    """
+    cache = Semantics(semantics) if semantics is not None else None
+    if model == "input":
+        return Model(lambda picture, extra: picture)
+    if Path(model).is_file():
+        return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device)
+    if model.startswith("full:"):
+        bundle = load_bundle(model.removeprefix("full:"))
+        network = PictureNetwork(bundle, device, threads)
+
+        def whole(picture: Bytes, extra: Extra) -> Bytes:
+            given = (to_tensor(picture)[0] / 255).numpy()
+            return from_tensor(torch.from_numpy(network(given, extra))[None])
+
+        return Model(whole, network.extra_inputs, cache, bundle.card.training.data)
+    bundle = load_bundle(model)
+    tone = ToneModel(bundle, device, threads)
+    return Model(_through_planes(tone), tone.extra_inputs, cache, bundle.card.training.data)
+
+
+def _through_planes(tone: Callable[[Thumbnail, Extra], CurveGrid]) -> Enhance:
+    def shipped(picture: Bytes, extra: Extra) -> Bytes:
+        planes = to_planes(picture)
+        done = Planes(np.empty_like(planes.y), np.empty_like(planes.u), np.empty_like(planes.v), planes.colour)
+        apply(planes, tone(sample(planes), extra), done)
+        return to_rgb(done)
+
+    return shipped
+
+
+def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str) -> Model:
+    trained_on = _data_of(checkpoint.recipe)
+    if checkpoint.system == "curve":
+        network = checkpoint.network.to(device)
+
+        @torch.no_grad()
+        def tone(thumbnail: Thumbnail, extra: Extra) -> CurveGrid:
+            given = torch.from_numpy(np.stack((thumbnail.y, thumbnail.u, thumbnail.v)))[None]
+            return CurveGrid(network(given.to(device))[0].cpu().numpy()).made_monotone(thumbnail.y)
+
+        return Model(_through_planes(tone), trained_on=trained_on)
+    inference = checkpoint.inference().to(device)
+
+    @torch.no_grad()
+    def whole(picture: Bytes, extra: Extra) -> Bytes:
+        others = (torch.from_numpy(extra[name]).to(device) for name in inference.extra)
+        return from_tensor(inference((to_tensor(picture) / 255).to(device), *others))
+
+    return Model(whole, inference.extra, cache, trained_on)
+
+
+def _data_of(recipe: Mapping[str, Any] | None) -> str:
+    """How the recipe in a checkpoint names its data; nothing where there is none."""
+    data = (recipe or {}).get("data")
+    return str(data.get("name", "")) if isinstance(data, Mapping) else ""
