@@ -73,9 +73,10 @@ def test_stability() -> None:
     saturated = np.where(np.eye(8) > 0, 30, -30).astype(np.float32)
     assert stability(saturated) == 1
     assert stability(np.full((8, 8), -5, np.float32)) == 0
-    half = np.full((2, 8, 8), -5, np.float32)
-    half[:, :4], half[1, :2] = 0.5, 5
-    np.testing.assert_allclose(stability(half), [0, 0.5])
+    rows = np.full((2, 8, 8), -5, np.float32)
+    rows[0, :4], rows[1, :4] = 0.5, -0.5
+    rows[1, :2] = 5
+    np.testing.assert_allclose(stability(rows), [0, 0.5])
 
 
 def test_suppression_keeps_the_better_of_two_that_cover_the_same() -> None:
