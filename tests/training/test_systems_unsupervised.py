@@ -88,20 +88,19 @@ def test_only_the_chosen_part_moves_its_statistics_included(train: str, parts: t
 
 
 def test_training_makes_regions_count_and_gradients_reach_their_branch() -> None:
-    run = open_run("enlighten-anything")
+    run = open_run("enlighten-anything", phases={"all": {"optimizer": {"learning_rate": 1e-2}}})
     before = weights(run.system.network)
     batch = pictures()
     for step in range(4):
         run.step(batch, step)
     assert {"enhance.fuse.lift_map.weight", "enhance.fuse.attend.align.weight"} <= moved(run.system.network, before)
-    network = run.system.network.eval()
+    network = run.system.network.double().eval()  # the influence is small at first
     assert batch.regions is not None
+    maps = [region_map(ids).double() for ids in (batch.regions, batch.regions.flip(2), torch.zeros_like(batch.regions))]
     with torch.no_grad():
-        with_regions = network(batch.low, region_map(batch.regions)).enhanced
-        with_others = network(batch.low, region_map(batch.regions.flip(2))).enhanced
-        with_none = network(batch.low, region_map(torch.zeros_like(batch.regions))).enhanced
-    assert (with_regions - with_others).abs().max() > 1e-5
-    assert (with_regions - with_none).abs().max() > 1e-5
+        true, other, none = (network(batch.low.double(), regions).enhanced for regions in maps)
+    assert (true - other).abs().max() > 1e-7
+    assert (true - none).abs().max() > 1e-7
 
 
 def test_the_published_layout_trains_and_still_does_not_see_regions() -> None:
@@ -126,6 +125,18 @@ def test_regions_are_hidden_in_the_share_that_is_asked_for() -> None:
     assert none.shape == batch.regions.shape
     assert none.dtype == torch.int64
     assert not none.any()
+
+
+def test_training_starts_where_sci_does_and_regions_count_a_little() -> None:
+    """Illumination near 0.5 + y everywhere, as with SCI's own initial weights."""
+    network = open_run("enlighten-anything").system.network.eval()
+    batch = pictures()
+    assert batch.regions is not None
+    with torch.no_grad():
+        found = network(batch.low, region_map(batch.regions)).illumination
+        other = network(batch.low, region_map(batch.regions.flip(2))).illumination
+    assert (found - (0.5 + batch.low)).abs().max() < 0.02
+    assert (found - other).abs().max() > 0
 
 
 def test_weights_of_sci_are_taken_where_names_and_shapes_match(tmp_path: Path) -> None:

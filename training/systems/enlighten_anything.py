@@ -44,6 +44,18 @@ def region_ids(batch: PairBatch, unknown: float = 0.0) -> Tensor:
     return batch.regions.masked_fill(hidden.to(batch.regions.device), 0)
 
 
+def start_like_sci(network: nn.Module) -> None:
+    """SCI's initial weights for SCI's layers, the last one among them, so that training starts about where SCI does.
+
+    The fusion keeps torch's: made small too, its regions would hardly count and hardly learn.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and ".fuse." not in name:
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def start_from(network: nn.Module, path: Path) -> list[str]:
     """Copy the weights whose names and shapes match from a checkpoint, published SCI ones among them; their names.
 
@@ -65,6 +77,7 @@ class EnlightenAnythingSystem(System):
     def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
         super().__init__(recipe, network_options)
         self.options = options_of(Options, recipe)
+        start_like_sci(self.network)
         if recipe.start is not None:
             start_from(self.network, recipe.start)
         parts: dict[Moving, nn.Module] = {"fusion": self.network.enhance.fuse, "enhancer": self.network.enhance}
