@@ -5,57 +5,87 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engines.bundle import Card, PaperCard, TensorCard, TrainingCard
+from engines.bundle import Card, TensorCard, TrainingCard
+from export.about import about
+from export.interfaces import Interface
 from export.onnx_model import IR_VERSION, OPSET
 from export.parity import Parity
 
 _PLANES = "y in 0..1, u and v in about -0.5..0.5, of the picture's own matrix and range; h, w multiples of 8"
-_RGB = "R'G'B' in 0..1"
 _COEFFICIENTS = (
     "a, s, b, c_u, d_u, e_u, c_v, d_v, e_v per node; y' = a*y + s*sqrt(y) + b, u' = c_u*u + d_u*y + e_u, v' alike"
 )
-
-_TENSORS = {
-    "curve": (TensorCard("thumbnail", "1,3,h,w", _PLANES), TensorCard("grid", "1,h/8,w/8,9", _COEFFICIENTS)),
-    "sci": (TensorCard("image", "1,3,h,w", _RGB), TensorCard("enhanced", "1,3,h,w", _RGB)),
-}
-_PAPERS = {
-    "sci": PaperCard(
-        "Toward Fast, Flexible, and Robust Low-Light Image Enhancement (SCI)", "CVPR 2022, arXiv 2204.10137"
-    )
-}
-_NOTES = {
-    "curve": "Predicts the tone-curve grid from the thumbnail, correcting SCI's illumination; every curve is monotone.",
-    "sci": "Inference half of SCI: the illumination network, 258 parameters, batch normalisation folded.",
+_EXTRA = {
+    "embedding": "an image encoder's embedding of the whole brightened picture, padding cropped off; zeros = not known",
+    "regions": "colours of regions, R'G'B' in 0..1, and a channel that is 1 inside them; zeros = not known",
+    "depth": "depth as a gray picture in 0..1; zeros = not known",
 }
 
 
 def make_card(
-    name: str, system: str, parameters: int, training: TrainingCard, parity: Parity, metrics: Mapping[str, float]
+    name: str,
+    system: str,
+    interface: Interface,
+    parameters: int,
+    training: TrainingCard,
+    parity: Parity,
+    metrics: Mapping[str, float],
+    *,
+    guided: bool = False,
+    size: tuple[int, int] | None = None,
+    note: str = "",
 ) -> Card:
-    """The card of a bundle of ``system``, with the figures of the parity check among its metrics."""
-    given, result = _TENSORS[system]
+    """The card of a bundle of ``system``, with the figures of the parity check among its metrics.
+
+    ``guided``: the network has modules of SKF. ``size``: of the picture, where the model takes no other.
+    ``note``: what else a user should know, such as a cast that these weights leave.
+    """
+    known = about(system, guided)
     measured = {"parity_p99_codes": round(parity.p99, 4), "parity_max_codes": round(parity.worst, 4)}
     return Card(
         name=name,
         system=system,
-        kind="grid" if system == "curve" else "picture",
-        inputs=(given,),
-        outputs=(result,),
+        kind="grid" if interface.result == "grid" else "picture",
+        inputs=_inputs(interface, size, known.least),
+        outputs=(_output(interface, size),),
         parameters=parameters,
         training=training,
         licence=_licence(training.data_licence),
-        paper=_PAPERS.get(system),
+        paper=known.paper,
         metrics=dict(metrics) | measured,
-        notes=f"{_NOTES[system]} ONNX opset {OPSET}, IR {IR_VERSION}.",
+        notes=" ".join(filter(None, [known.note, note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])),
     )
+
+
+def _inputs(interface: Interface, size: tuple[int, int] | None, least: int) -> tuple[TensorCard, ...]:
+    sides = interface.extra_sizes(size) if size else {}
+    cards = []
+    for part in interface.inputs:
+        first = part is interface.picture
+        fixed = size if first else sides.get(part.name)
+        layout = f"1,{part.channels},{fixed[0]},{fixed[1]}" if fixed else f"1,{part.channels},h,w"
+        if not first:
+            meaning = _EXTRA[part.name]
+        elif interface.result == "grid":
+            meaning = _PLANES
+        else:
+            meaning = "R'G'B' in 0..1" + (f"; h, w at least {least}" if least > 1 and not fixed else "")
+        cards.append(TensorCard(part.name, layout, meaning))
+    return tuple(cards)
+
+
+def _output(interface: Interface, size: tuple[int, int] | None) -> TensorCard:
+    if interface.result == "grid":
+        cells = f"{size[0] // 8},{size[1] // 8}" if size else "h/8,w/8"
+        return TensorCard("grid", f"1,{cells},9", _COEFFICIENTS)
+    return TensorCard("enhanced", f"1,3,{size[0]},{size[1]}" if size else "1,3,h,w", "R'G'B' in 0..1")
 
 
 def training_card(recipe: Mapping[str, Any], step: int) -> TrainingCard:
     """What a checkpoint of ``training fit`` knows about its own making."""
     return TrainingCard(
-        data=recipe["data"]["name"],
-        data_licence=recipe["data"]["licence"],
+        data=recipe["data_name"],
+        data_licence=recipe["data_licence"],
         recipe=recipe["name"],
         steps=step,
         seed=recipe["seed"],

@@ -1,64 +1,93 @@
-"""Torch network to one ONNX file: free height and width, batch normalisation folded, no traces of the machine."""
+"""Torch network to one ONNX file: free or fixed sizes, batch normalisation folded, no traces of the machine."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
 import torch
 from torch import nn
 
+from export.interfaces import Interface, random_inputs
+from networks.llflow import LLFlow
+
 OPSET = 18
 IR_VERSION = 9
 """Loads in ONNX Runtime 1.20 and later."""
+LARGEST = 2**31 - 1
+"""Bytes that one ONNX file can hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """Name of the input and the output, and the multiple that height and width of the input must be of."""
+def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | None = None) -> bytes:
+    """Export a network in evaluation mode: with free height and width of every input, or for pictures of ``size``.
 
-    given: str
-    result: str
-    multiple: int
-
-
-INTERFACES = {"curve": Interface("thumbnail", "grid", 8), "sci": Interface("image", "enhanced", 1)}
-
-
-def to_onnx(network: nn.Module, interface: Interface) -> bytes:
-    """Export a network in evaluation mode whose input is [1, 3, h, w]."""
+    Raises ``ValueError`` for a size that the network does not take, and what torch raises for what it cannot export.
+    """
+    interface.check(size)
     network.eval()
-    dimensions: dict[int, Any] = {}
-    for axis, name in ((2, "height"), (3, "width")):
-        free = torch.export.Dim(name if interface.multiple == 1 else f"{name}_cells", min=2, max=8192)
-        dimensions[axis] = free if interface.multiple == 1 else interface.multiple * free
+    for module in network.modules():
+        if isinstance(module, LLFlow):
+            module.freeze()  # ONNX has no matrix inverse
+    if size is not None:
+        given, dimensions = random_inputs(interface, size), None
+    else:
+        # Of no meaning but for tracing: sides that no network pads, and other ones for every further input.
+        multiple = interface.picture.multiple
+        extra = {part.name: (5 + 2 * index, 6 + 2 * index) for index, part in enumerate(interface.extra)}
+        given = random_inputs(interface, (max(48, 16 * multiple), max(80, 24 * multiple)), extra)
+        dimensions = _free(interface)
     # The exporter reports optional packages that it did not find; none of them matters here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         network,
-        (torch.rand(1, 3, 16 * interface.multiple, 24 * interface.multiple),),
+        given,
         dynamo=True,
         opset_version=OPSET,
-        input_names=[interface.given],
+        input_names=[part.name for part in interface.inputs],
         output_names=[interface.result],
-        dynamic_shapes=(dimensions,),
+        dynamic_shapes=dimensions,
         verbose=False,
     )
     if program is None:
         raise RuntimeError("torch did not export the network")
     model = program.model_proto
-    _strip(model)
+    _strip(model.graph)
+    for function in model.functions:
+        _strip(function)
+    del model.metadata_props[:]
+    model.doc_string = ""
     model.ir_version = IR_VERSION
+    if model.ByteSize() > LARGEST:
+        raise ValueError(f"the model has {model.ByteSize() / 1e9:.1f} GB, one ONNX file holds at most 2")
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
     return content
 
 
-def _strip(model: onnx.ModelProto) -> None:
-    """Remove stack traces and file names that the exporter writes beside every node."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""
+def _free(interface: Interface) -> tuple[Any, ...]:
+    """Names of free dimensions, in the shape of the arguments of ``forward(picture, *extra)``."""
+    free: list[dict[int, Any]] = []
+    for part in interface.inputs:
+        beginning = "" if part is interface.picture else f"{part.name}_"
+        free.append({})
+        for axis, side in ((2, "height"), (3, "width")):
+            cells = torch.export.Dim(
+                beginning + (side if part.multiple == 1 else f"{side}_cells"), min=1 if beginning else 2, max=8192
+            )
+            free[-1][axis] = cells if part.multiple == 1 else part.multiple * cells
+    picture, *extra = free
+    return (picture, tuple(extra)) if extra else (picture,)
+
+
+def _strip(part: Any) -> None:
+    """Remove stack traces and file names that the exporter writes beside every node, in graphs within graphs too."""
+    values = [part, *part.node, *part.value_info]
+    values += [*part.initializer, *part.input, *part.output] if isinstance(part, onnx.GraphProto) else []
+    for value in values:
+        del value.metadata_props[:]
+        value.doc_string = ""
+    for node in part.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _strip(attribute.g)

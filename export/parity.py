@@ -15,11 +15,13 @@ from engines.colour import Colour
 from engines.curve.grid import CurveGrid
 from engines.curve.reference import apply
 from engines.planes import Planes
-from export.onnx_model import Interface
+from export.interfaces import Interface
 
 LIMIT = 1.0
 """Greatest allowed 99th percentile of the difference, in codes."""
-_SIZES = ((144, 256), (192, 192), (256, 144))
+THUMBNAIL_SIZES = ((144, 256), (192, 192), (256, 144))
+PICTURE_SIZES = ((144, 256), (63, 45), (32, 99))
+"""A thumbnail and two small pictures with odd sides, which no network's strides divide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,12 @@ class Parity:
     pictures: int
 
 
-def synthetic_pictures(seed: int = 0) -> Iterator[NDArray[np.float32]]:
-    """R'G'B' pictures [3, h, w] in 0..1 of every thumbnail shape: dark scenes, noise, black, white, random."""
+def synthetic_pictures(
+    sizes: Sequence[tuple[int, int]] = THUMBNAIL_SIZES, seed: int = 0
+) -> Iterator[NDArray[np.float32]]:
+    """R'G'B' pictures [3, h, w] in 0..1 of every size: dark scenes, noise, black, white, random."""
     rng = np.random.default_rng(seed)
-    for height, width in _SIZES:
+    for height, width in sizes:
         ramp = np.linspace(0, 1, width, dtype=np.float32) * np.linspace(0.1, 0.6, height, dtype=np.float32)[:, None]
         tint = rng.uniform(0.5, 1, (3, 1, 1)).astype(np.float32)
         scene = ramp * tint * np.float32(0.4)
@@ -45,27 +49,59 @@ def synthetic_pictures(seed: int = 0) -> Iterator[NDArray[np.float32]]:
             yield np.clip(picture, 0, 1).astype(np.float32)
 
 
-def compare(network: nn.Module, model: bytes, interface: Interface, pictures: Sequence[NDArray[np.float32]]) -> Parity:
-    """Run both on all pictures and compare what comes out of the whole enhancement."""
+def compare(
+    network: nn.Module,
+    model: bytes,
+    interface: Interface,
+    pictures: Sequence[NDArray[np.float32]],
+    fixed: bool = False,
+    seed: int = 0,
+) -> Parity:
+    """Run both on all pictures and compare what comes out of the whole enhancement.
+
+    Every picture is run with extra inputs of zeros and again with random ones, whose sizes change from picture to
+    picture unless ``fixed``.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     network.eval()
+    rng = np.random.default_rng(seed)
     differences = []
-    for picture in pictures:
+    for index, picture in enumerate(pictures):
         given = _planar(picture) if interface.result == "grid" else picture
-        with torch.no_grad():
-            expected = network(torch.from_numpy(given)[None]).numpy()
-        (found,) = session.run([interface.result], {interface.given: given[None]})
-        if interface.result == "grid":
-            one, two = (_applied(grid[0], given) for grid in (expected, found))
-        else:
-            one, two = expected * 255, found * 255
-        differences.append(np.abs(one - two).ravel())
+        for extra in _extra_inputs(interface, (given.shape[1], given.shape[2]), fixed, index, rng):
+            feed = {interface.picture.name: given[None], **extra}
+            with torch.no_grad():
+                expected = network(*(torch.from_numpy(feed[part.name]) for part in interface.inputs)).numpy()
+            (found,) = session.run([interface.result], feed)
+            if interface.result == "grid":
+                one, two = (_applied(grid[0], given) for grid in (expected, found))
+            else:
+                one, two = expected * 255, found * 255
+            differences.append(np.abs(one - two).ravel())
     all_of_them = np.concatenate(differences)
     if not np.isfinite(all_of_them).all():
         return Parity(float("inf"), float("inf"), len(pictures))
     return Parity(float(np.percentile(all_of_them, 99)), float(all_of_them.max()), len(pictures))
+
+
+def _extra_inputs(
+    interface: Interface, size: tuple[int, int], fixed: bool, index: int, rng: np.random.Generator
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Zeros, then random numbers; once and nothing for a network that takes only a picture."""
+    if not interface.extra:
+        yield {}
+        return
+    sides = interface.extra_sizes(size) if fixed else {}
+    shapes = {
+        part.name: (1, part.channels, *sides.get(part.name, (3 + index % 7, 4 + index % 5))) for part in interface.extra
+    }
+    yield {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    yield {
+        name: (rng.standard_normal(shape) if name == "embedding" else rng.random(shape)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
 
 
 def _planar(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,11 +18,11 @@ _UNUSED = ("calibrate.", "network.calibrate.")
 """Parts that only training runs: SCI's calibrator, also inside Enlighten Anything."""
 
 
-class _Count(TorchDispatchMode):
+class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sums over all convolutions and matrix products that run, whether a layer or a function called them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
 
     def __torch_dispatch__(

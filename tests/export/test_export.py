@@ -13,10 +13,12 @@ import torch
 
 from engines.bundle import load_bundle
 from export.__main__ import main
-from export.onnx_model import INTERFACES, to_onnx
+from export.interfaces import CURVE, interface_of
+from export.onnx_model import to_onnx
 from export.parity import compare, synthetic_pictures
 from networks.curve import CurveNet
-from networks.sci import SCI, load_sci
+from networks.sci import load_sci
+from networks.systems import Inference, build
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "models" / "sci" / "medium.pt"
 RECIPE = {"name": "tiny.yaml", "data_name": "pictures made by the test", "data_licence": "CC0-1.0", "seed": 5}
@@ -25,7 +27,7 @@ RECIPE = {"name": "tiny.yaml", "data_name": "pictures made by the test", "data_l
 def network(system: str) -> torch.nn.Module:
     """A network whose every part does something, normalisation statistics included."""
     torch.manual_seed(6)
-    made: torch.nn.Module = CurveNet() if system == "curve" else SCI()
+    made: torch.nn.Module = CurveNet() if system == "curve" else Inference(system, build(system))
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
@@ -38,39 +40,40 @@ def network(system: str) -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def curve_onnx() -> bytes:
     """Exporting takes seconds: once for all tests."""
-    return to_onnx(network("curve"), INTERFACES["curve"])
+    return to_onnx(network("curve"), CURVE)
 
 
 @pytest.fixture(scope="module", params=["curve", "sci"])
 def exported(request: pytest.FixtureRequest, curve_onnx: bytes) -> tuple[str, torch.nn.Module, bytes]:
     made = network(request.param)
-    return request.param, made, curve_onnx if request.param == "curve" else to_onnx(made, INTERFACES["sci"])
+    return request.param, made, curve_onnx if request.param == "curve" else to_onnx(made, interface_of(made))
 
 
 def test_parity_is_below_a_code_on_every_thumbnail_shape(exported: tuple[str, torch.nn.Module, bytes]) -> None:
-    system, made, model = exported
-    parity = compare(made, model, INTERFACES[system], list(synthetic_pictures()))
+    _, made, model = exported
+    parity = compare(made, model, interface_of(made), list(synthetic_pictures()))
     assert parity.p99 <= 0.5
     assert parity.worst <= 1
     assert parity.pictures == 15
 
 
 def test_the_comparison_sees_another_network(exported: tuple[str, torch.nn.Module, bytes]) -> None:
-    system, made, model = exported
+    _, made, model = exported
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.05)
-        parity = compare(made, model, INTERFACES[system], list(synthetic_pictures()))
+        parity = compare(made, model, interface_of(made), list(synthetic_pictures()))
         for parameter in made.parameters():
             parameter.sub_(0.05)
     assert parity.p99 > 1
 
 
 def test_height_and_width_are_free(exported: tuple[str, torch.nn.Module, bytes]) -> None:
-    system, _, model = exported
+    system, made, model = exported
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     for height, width in ((16, 24), (144, 256), (200, 104)):
-        (result,) = session.run(None, {INTERFACES[system].given: np.full((1, 3, height, width), 0.2, np.float32)})
+        given = np.full((1, 3, height, width), 0.2, np.float32)
+        (result,) = session.run(None, {interface_of(made).picture.name: given})
         assert result.shape == ((1, height // 8, width // 8, 9) if system == "curve" else (1, 3, height, width))
 
 
@@ -86,20 +89,22 @@ def test_one_plain_file_that_old_runtimes_read(exported: tuple[str, torch.nn.Mod
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "checkpoint.pt"
-    torch.save({"system": "curve", "recipe": RECIPE, "step": 7, "average": network("curve").state_dict()}, path)
+    state = {"system": "curve", "options": {}, "bank": None, "recipe": RECIPE, "step": 7}
+    torch.save(state | {"average": network("curve").state_dict()}, path)
     return path
 
 
 def test_the_command_writes_a_bundle_whose_card_tells_the_truth(
     tmp_path: Path, checkpoint: Path, curve_onnx: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.__main__.to_onnx", lambda _, interface: curve_onnx)
+    monkeypatch.setattr("export.__main__.to_onnx", lambda *_: curve_onnx)
     metrics = tmp_path / "metrics.json"
     metrics.write_text(
         json.dumps({"name": "val", "rows": [{"model": "mine", "psnr": 20.5}, {"model": "x", "psnr": 1.0}]})
     )
     folder = tmp_path / "mine"
-    assert main([str(checkpoint), "--system", "curve", "-o", str(folder), "--metrics", str(metrics)]) == 0
+    arguments = ["-o", str(folder), "--metrics", str(metrics), "--note", "Leaves a cast."]
+    assert main([str(checkpoint), "--system", "curve", *arguments]) == 0
     card = load_bundle(folder).card
     assert (card.name, card.system, card.kind) == ("mine", "curve", "grid")
     assert (card.training.steps, card.training.seed, card.training.recipe) == (7, 5, "tiny.yaml")
@@ -107,6 +112,7 @@ def test_the_command_writes_a_bundle_whose_card_tells_the_truth(
     assert card.licence.startswith("CC0-1.0")
     assert card.parameters == sum(parameter.numel() for parameter in CurveNet().parameters())
     assert card.metrics["val_psnr"] == 20.5
+    assert "Leaves a cast." in card.notes
     assert card.metrics["parity_p99_codes"] <= 1
 
 
@@ -117,7 +123,7 @@ def test_a_model_that_differs_is_not_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("export.__main__.to_onnx", lambda _, interface: curve_onnx)
+    monkeypatch.setattr("export.__main__.to_onnx", lambda *_: curve_onnx)
     state = torch.load(checkpoint, weights_only=True)
     state["average"]["head.bias"] += 0.1
     torch.save(state, checkpoint)
