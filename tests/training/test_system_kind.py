@@ -38,16 +38,27 @@ def test_each_phase_moves_all_of_its_part_and_nothing_else(
 
 
 @SYSTEMS
+def test_the_decomposition_comes_to_explain_the_pictures(tmp_path: Path, system: str) -> None:
+    run, batch = start(recipe_of(tmp_path, system, {"decomposition": 25}, rate=2e-2, **SMALL))
+    shown = [run.step(batch, step) for step in range(25)]
+    assert shown[24]["reconstruction"] < 0.9 * shown[0]["reconstruction"]
+
+
+@SYSTEMS
 @WAYS
-def test_it_learns_one_pair_by_heart(tmp_path: Path, system: str, semantics: dict[str, Any] | None) -> None:
-    phases = {"decomposition": 25, "adjustment": 25, "restoration": 15}
-    run, batch = start(recipe_of(tmp_path, system, phases, semantics, rate=5e-3, average=0.0, **SMALL))
-    shown = [run.step(batch, step) for step in range(sum(phases.values()))]
-    assert shown[24]["loss_network"] < 0.8 * shown[0]["loss_network"]
-    # The adjustment draws anew in every step which samples it brightens and which it darkens; their losses differ.
-    levels = [figures["loss_network"] for figures in shown[25:50]]
-    assert sum(levels[-5:]) < 0.7 * sum(levels[:5])
-    assert shown[64]["square"] + shown[64]["structure"] < 0.85 * (shown[50]["square"] + shown[50]["structure"])
+def test_adjustment_and_restoration_learn_one_pair_by_heart(
+    tmp_path: Path, system: str, semantics: dict[str, Any] | None
+) -> None:
+    phases = {"adjustment": 20, "restoration": 12}
+    run, batch = start(recipe_of(tmp_path, system, phases, semantics, rate=1e-2, **SMALL))
+    with torch.no_grad():  # an untrained decomposition hardly tells dark from bright
+        run.system.network.decompose.illumination.weight.mul_(20)
+    shown = [run.step(batch, step) for step in range(32)]
+    if semantics is None:  # guidance does not touch the adjustment
+        levels = [figures["square"] for figures in shown[:20]]
+        assert sum(levels[-5:]) < 0.5 * sum(levels[:5])
+    own = [figures["square"] + figures["structure"] for figures in shown[20:]]
+    assert own[-1] < 0.5 * own[0]
 
 
 @SYSTEMS

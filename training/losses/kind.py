@@ -4,14 +4,16 @@ R reflectance [n, 3, h, w], I illumination [n, 1, h, w], dark `_l` and bright `_
 difference of neighbours in one direction, stretched to 0..1 over the whole batch of maps. Weights are the system's
 (decomposition 1, 0.01, 0.2, 0.15, with KinD++ 0.009 for the similarity; the others 1).
 Faithful: all terms, the stretched gradients in all of them (the paper prints plain ones), KinD++'s adjustment with the
-sign of its differences, KinD++'s restoration without gradients.
-Different: differences stay inside the picture (the published kernels meet a border of zeros and see an edge there).
+sign of its differences, KinD++'s restoration without gradients. Also the border of zeros to the right and below: the
+edge that it makes is as high as the map and sets the scale of the stretch. Without it a nearly flat map is blown up to
+full height, and the terms for structure drown the reconstruction.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.losses.retinexnet import differences, grey
 from training.metrics import ssim_gaussian
@@ -28,7 +30,8 @@ def stretched(values: Tensor) -> Tensor:
 
 def gradients(picture: Tensor, signed: bool = False) -> tuple[Tensor, Tensor]:
     """KinD's gradients of [n, 1, h, w] to the right and downwards; `signed` keeps the sign of the differences."""
-    right, down = (change if signed else change.abs() for change in differences(picture))
+    right, down = differences(F.pad(picture, (0, 1, 0, 1)))
+    right, down = (change if signed else change.abs() for change in (right[..., :-1, :], down[..., :-1]))
     return stretched(right), stretched(down)
 
 
