@@ -118,13 +118,16 @@ def _name(given: argparse.Namespace, layout: str) -> str:
 
 
 def print_table(table: Mapping[str, Any]) -> None:
-    """The table on the screen, and what could not be measured."""
-    shown = Table(title=heading(table))
+    """The table on the screen, models across where they are the fewer, and what could not be measured."""
     names = list(table["metrics"])
-    for title in ("model", *names, "semantics"):
-        shown.add_column(title.replace("_", " "))
+    lines = [("model", *(name.replace("_", " ") for name in names), "semantics")]
     for row in table["rows"]:
-        shown.add_row(row["model"], *(figure(name, row[name]) for name in names), row["semantics"])
+        lines.append((row["model"], *(figure(name, row[name]) for name in names), row["semantics"]))
+    if len(names) > len(table["rows"]):
+        lines = list(zip(*lines, strict=True))
+    shown = Table(*lines[0], title=heading(table), title_justify="left")
+    for line in lines[1:]:
+        shown.add_row(*line)
     console = Console()
     console.print(shown)
     for note in table["notes"]:

@@ -105,7 +105,8 @@ def markdown(table: Mapping[str, Any]) -> str:
     for row in table["rows"]:
         figures = [figure(column, row[column]) for column in columns]
         lines.append(_line([row["model"], *figures, row["semantics"]]))
-    lines += ["", *(f"- {title}: {table['metrics'][key]}" for title, key in zip(titles, columns, strict=True))]
+    raw = [(t, key) for t, key in zip(titles, columns, strict=True) if not key.endswith(_SUFFIX)]
+    lines += ["", *(f"- {title}: {table['metrics'][key]}" for title, key in raw)]
     if table["gt_mean"]:
         lines.append("- GT-mean needs the reference, which no camera has: such figures only match tables that use it")
     lines.append("- semantics: whether a model was told what is where in the picture; not given means zeros")
