@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs lie (default runs)")
     comparing.add_argument("--seed", type=int, action="append", help="only this seed; may be repeated")
     comparing.add_argument("--group", action="append", help="only this group; may be repeated")
+    comparing.add_argument("--arm", action="append", help="only this arm; may be repeated")
     comparing.add_argument("--worker", default="1/1", help="K/N: only the K-th share of N, for several processes")
     comparing.add_argument("-o", "--output", type=Path, help="only write the table of what is done, as JSON")
     comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -85,7 +86,7 @@ def _ablate(given: argparse.Namespace) -> None:
     if given.output is None:
         torch.set_num_threads(given.threads)
         worker, workers = (int(part) for part in given.worker.split("/"))
-        train(given.ablation, out, given.seed, given.group, worker - 1, workers)
+        train(given.ablation, out, given.seed, given.group, given.arm, worker - 1, workers)
     table = collect(given.ablation, out)
     print(markdown(table))
     if given.output is not None:

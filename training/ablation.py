@@ -63,13 +63,17 @@ def train(
     out: Path,
     seeds: Sequence[int] | None = None,
     groups: Sequence[str] | None = None,
+    arms: Sequence[str] | None = None,
     worker: int = 0,
     workers: int = 1,
 ) -> None:
-    """Train and score this worker's share of the runs (all, or of some seeds and groups); what is done is left."""
+    """Train and score this worker's share of the runs (all, or of some seeds, groups and arms); what is done is left."""
     ablation = load_ablation(path)
     runs = [
-        (group, arm, seed) for seed in seeds or ablation.seeds for group in groups or ablation.groups for arm in ablation.arms
+        (group, arm, seed)
+        for seed in seeds or ablation.seeds
+        for group in groups or ablation.groups
+        for arm in arms or ablation.arms
     ]
     for group, arm, seed in runs[worker::workers]:
         recipe = ablation.recipe(path.parent, group, arm, seed, out)

@@ -27,7 +27,7 @@ class PairBatch:
 
     ``knowledge`` is what a bank knows about the (brightened) dark pictures, ``target`` about the bright ones;
     ``regions`` [n, h, w] int64 are region ids of the dark pictures, 0 where there is none; ``labels`` [n, h, w] int64
-    are classes that people gave to the pixels, -1 where they did not.
+    are classes that people gave to the pixels, 255 where they did not.
     """
 
     low: Tensor

@@ -24,9 +24,9 @@ Drawn = Sequence[tuple[Pair, Crop]]
 
 
 def pairs_of(data: Place) -> list[Pair]:
-    """The pairs that a recipe's ``data`` or ``validation`` names."""
-    found = find_pairs(data.path, brightest=data.brightest)
-    return [pair for pair in found if pair.name not in data.exclude]
+    """The pairs that a recipe's ``data`` or ``validation`` names. Raises ``LayoutError`` where they are not."""
+    exclude: Any = "reported" if data.exclude == ("reported",) else data.exclude
+    return find_pairs(data.path, brightest=data.brightest, layout=data.layout, split=data.split, exclude=exclude)
 
 
 def open_bank(semantics: Semantics) -> nn.Module | None:

@@ -33,20 +33,22 @@ class OptimizerSettings(Strict):
 class Schedule(Strict):
     """How the learning rate changes over a phase, as a factor."""
 
-    kind: Literal["constant", "steps", "cosine"] = "constant"
+    kind: Literal["constant", "steps", "linear", "cosine"] = "constant"
     at: tuple[float, ...] = ()
     """For ``steps``: shares of the phase, 0..1, at which the rate is multiplied by ``by``."""
     by: float = Field(0.5, gt=0, le=1)
     warm_up: int = Field(0, ge=0)
     """Steps of linear rise at the start."""
     floor: float = Field(0.0, ge=0, le=1)
-    """For ``cosine``: the factor at the end."""
+    """For ``linear`` and ``cosine``: the factor at the end."""
 
     def factor(self, step: int, steps: int) -> float:
         """The factor at ``step`` of ``steps``, in 0..1."""
         rise = min(1.0, (step + 1) / (self.warm_up + 1))
         if self.kind == "steps":
             return float(rise * self.by ** sum(step >= share * steps for share in self.at))
+        if self.kind == "linear":
+            return rise * (self.floor + (1 - self.floor) * (1 - step / steps))
         if self.kind == "cosine":
             return float(rise * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * step / steps))))
         return rise
@@ -75,9 +77,10 @@ class Place(Strict):
     path: Path
     layout: str | None = None
     """One of the layouts of `training.data`; None: found from the folder's tree."""
-    split: Literal["train", "test"] = "train"
+    split: Literal["train", "test"] | None = None
+    """For layouts that have both; None: what the recipe uses it for says it."""
     exclude: tuple[str, ...] = ()
-    """Names of pairs that are left out."""
+    """Names of pairs that are left out; ``reported``: those that were reported as bad for this data set."""
     brightest: float = Field(0.25, gt=0, le=1)
     """In exposure brackets: the mean of the brightest exposure that is still an input."""
 
@@ -124,6 +127,10 @@ class Semantics(Strict):
         if self.bank == "hrnet" and self.regions != "none":
             raise ValueError("region maps come from a cache, which bank hrnet has no path to")
         return self
+
+
+OPTION_PATHS = ("vgg16", "labelled")
+"""Entries of ``options`` that are paths."""
 
 
 class Recipe(Strict):
@@ -214,9 +221,12 @@ def _placed(recipe: Recipe, here: Path) -> Recipe:
     for name in ("data", "validation"):
         data: Place | None = getattr(recipe, name)
         if data is not None:
-            changes[name] = data.model_copy(update={"path": here / data.path})
+            split = data.split or ("train" if name == "data" else "test")
+            changes[name] = data.model_copy(update={"path": here / data.path, "split": split})
     if recipe.start is not None:
         changes["start"] = here / recipe.start
+    files = {name: str(here / recipe.options[name]) for name in OPTION_PATHS if recipe.options.get(name)}
+    changes["options"] = recipe.options | files
     if recipe.semantics.path is not None:
         changes["semantics"] = recipe.semantics.model_copy(update={"path": here / recipe.semantics.path})
     return recipe.model_copy(update=changes)

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from networks.checkpoint import saved_bank
 from training.feed import open_bank
 from training.logbook import Logbook, draw_curves
-from training.recipe import Recipe
+from training.recipe import OPTION_PATHS, Recipe
 from training.systems import network_options, open_system
 from training.validation import Validation
 
@@ -188,6 +188,9 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     """What must be equal for a run to be the same run: all but where things lie and how often they are looked at."""
     places = {"out": True, "start": True, "validation": True, "validate_every": True, "save_every": True}
     apart = places | {"data": {"path"}, "semantics": {"path"}}
+    recipe = recipe.model_copy(
+        update={"options": {name: value for name, value in recipe.options.items() if name not in OPTION_PATHS}}
+    )
     identity = recipe.model_dump(mode="json", exclude=apart)
     if recipe.start is not None:  # the weights that it holds count, not where it lies
         identity["start"] = hashlib.sha256(recipe.start.read_bytes()).hexdigest()

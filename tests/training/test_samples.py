@@ -12,8 +12,7 @@ from training_pictures import brackets, scene
 from networks.colour import yuv_to_rgb
 from training.data import find_pairs
 from training.degrade import add_noise, degrade, noise_levels, through_h264, through_jpeg, to_display, to_linear
-from training.samples import Augmentation
-from training.samples import Batch, Samples
+from training.samples import Augmentation, Batch, Samples
 
 PLAIN = Augmentation(scale=0.25, degraded=0, mixed=0, versions=0, turned=0, light_colour=0, white_balance=0)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
+from training_pictures import save, scene
 from training_steps import moved, open_run, pictures, weights
 
 from networks.skf import Knowledge
@@ -117,3 +121,26 @@ def test_ief_is_drawn_anew_in_training_and_steady_afterwards() -> None:
     for _ in range(3):
         network(batch.low)
     assert drawn == [2, 2, 2]
+
+
+def test_labelled_pictures_come_on_the_steps_of_segmentation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("low", "high", "images"):
+        save(scene(rng), tmp_path / folder / "a.png")
+    ids = np.repeat(np.arange(4, dtype=np.uint8), 20)[None].repeat(64, 0)  # columns of classes, the rest unknown
+    ids[:8] = 255
+    (tmp_path / "labels").mkdir()
+    Image.fromarray(ids).save(tmp_path / "labels" / "a.png")
+    data = {"path": tmp_path, "name": "made by the test", "licence": "CC0-1.0"}
+    phases = {"all": {"batch": 3, "crop": 32, "augment": ["flip_h", "transpose"]}}
+    run = open_run(
+        "sllen", network=NETWORK, data=data, phases=phases, options={"perceptual": 0.0, "labelled": str(tmp_path)}
+    )
+    feed = run.system.feed(None)
+    even, odd = feed.batch(0), feed.batch(1)
+    assert even.labels is None
+    assert odd.labels.shape == (3, 32, 32)
+    assert set(odd.labels.unique().tolist()) <= {0, 1, 2, 3, 255}
+    assert torch.equal(odd.labels, feed.batch(1).labels)
+    assert torch.equal(odd.low, odd.high)
+    assert "segmentation" in run.step(odd, 1)

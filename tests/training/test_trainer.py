@@ -218,4 +218,12 @@ def test_the_schedule_follows_the_recipe() -> None:
     cosine = Schedule(kind="cosine", warm_up=9, floor=0.01)
     assert cosine.factor(0, 1000) == pytest.approx(0.1)
     assert cosine.factor(1000, 1000) == pytest.approx(0.01)
+    assert Schedule(kind="linear").factor(75, 100) == pytest.approx(0.25)
     assert Schedule().factor(7, 10) == 1
+
+
+def test_files_of_options_lie_beside_the_recipe_and_do_not_tell_runs_apart(tmp_path: Path, data: Path) -> None:
+    entries = tiny_recipe(data, tmp_path / "run", system="sci").model_dump(mode="json", exclude={"name"})
+    path = tmp_path / "named.yaml"
+    path.write_text(yaml.safe_dump(entries | {"options": {"vgg16": "weights.pth"}}))
+    assert load_recipe(path).options["vgg16"] == str(tmp_path / "weights.pth")

@@ -45,7 +45,7 @@ def ssim_uniform(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor
 
 def ssim_gaussian(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
     """SSIM with an 11x11 Gaussian window of sigma 1.5, mean over channels and the valid region, [n]."""
-    line = torch.exp(-((torch.arange(11, dtype=got.dtype) - 5) ** 2) / (2 * 1.5**2))
+    line = torch.exp(-((torch.arange(11, dtype=got.dtype, device=got.device) - 5) ** 2) / (2 * 1.5**2))
     line = line / line.sum()
     return _ssim(got, want, (line[:, None] * line)[None, None], 1.0, data_range)
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from networks.sllen import SLLEN
 from networks.sllen import Phase as Half
-from training.batches import PairBatch
+from training.batches import PairBatch, PairSampler
+from training.data import Pair, find_labelled, read_labels
+from training.feed import Batches, Feed
 from training.losses.perceptual import feature_distances, open_vgg16
 from training.losses.sllen import darken, enhancement_terms, segmentation_loss
 from training.recipe import Phase, Recipe, Strict
@@ -34,6 +38,8 @@ class Options(Strict):
     structure: float = Field(0.5, ge=0)
     perceptual: float = Field(0.05, ge=0)
     vgg16: Path | None = None
+    labelled: Path | None = None
+    """Folder of labelled pictures (training/data/labelled.py) that the segmentation steps look at instead."""
     segmentation: float = Field(1.0, ge=0)
     noise: float = Field(0.02, ge=0)
     """The strongest noise of darkened pictures, as a deviation in 0..1."""
@@ -49,6 +55,11 @@ class SLLENSystem(System):
         if self.options.perceptual:
             self.vgg = open_vgg16(self.options.vgg16, LAYERS, "options.vgg16", "options.perceptual")
         self._told = False
+
+    def feed(self, bank: nn.Module | None) -> Batches:
+        if self.options.labelled is None:
+            return super().feed(bank)
+        return WithLabels(self.recipe, bank, self.options.labelled, self.network.options.classes)
 
     def optimizers(self, name: str, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         halves: tuple[Half, ...] = ("segmentation", "enhancement")
@@ -91,3 +102,24 @@ class SLLENSystem(System):
                 f"the bank knows {known} classes and the network has {has}: set network.classes to {known}"
             )
         return batch.target.classes
+
+
+class WithLabels(Feed):
+    """Pairs on even steps, crops of labelled pictures on odd ones, each flipped as the phase says."""
+
+    def __init__(self, recipe: Recipe, bank: nn.Module | None, folder: Path, classes: int) -> None:
+        super().__init__(recipe, bank)
+        self.classes = classes
+        found = find_labelled(folder)
+        self.labels = {one.picture: one.labels for one in found}
+        # A labelled picture is a pair of itself: the segmentation step darkens it.
+        pairs = [Pair(one.name, one.picture, one.picture) for one in found]
+        self.pictures = PairSampler(pairs, recipe.seed + 1)
+
+    def batch(self, step: int) -> PairBatch:
+        name, phase, within = self.recipe.at(step)
+        if within % 2 == 0:
+            return super().batch(step)
+        batch, drawn = self.pictures.batch(within, phase, self.numbers[name])
+        cut = [crop.of(read_labels(self.labels[pair.low], self.classes)) for pair, crop in drawn]
+        return replace(batch, labels=torch.from_numpy(np.stack(cut)))
