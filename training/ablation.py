@@ -67,7 +67,7 @@ def train(
     worker: int = 0,
     workers: int = 1,
 ) -> None:
-    """Train and score this worker's share of the runs (all, or of some seeds, groups and arms); what is done is left."""
+    """Train and score this worker's share of the runs (all, or of some seeds, groups, arms); what is done is left."""
     ablation = load_ablation(path)
     runs = [
         (group, arm, seed)
