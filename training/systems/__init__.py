@@ -54,7 +54,10 @@ def open_system(recipe: Recipe, bank: nn.Module | None = None) -> System:
     if kind is None:
         raise ValueError(f"'{recipe.system}' cannot be trained; these can: {', '.join(sorted(TRAINED))}")
     torch.manual_seed(recipe.seed)
-    return kind(recipe, network_options(recipe, bank))
+    system = kind(recipe, network_options(recipe, bank))
+    if recipe.start is not None:
+        system.start_from(recipe.start)
+    return system
 
 
 def network_options(recipe: Recipe, bank: nn.Module | None) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from networks.checkpoint import open_checkpoint
 from networks.systems import build
 from training.feed import Batches, Feed
 from training.recipe import OptimizerSettings, Phase, Recipe, Strict
@@ -42,6 +44,13 @@ class System(ABC):
         later update computes sees the moved weights. ``step`` counts within the phase.
         """
 
+    def start_from(self, checkpoint: Path) -> None:
+        """Begin with the weights of a checkpoint whose names and shapes match.
+
+        Raises ``ValueError`` where none does.
+        """
+        copy_matching(self.network, checkpoint)
+
     def feed(self, bank: nn.Module | None) -> Batches:
         """Where the batches come from; ``bank`` is what the recipe's ``semantics`` name."""
         return Feed(self.recipe, bank)
@@ -62,3 +71,18 @@ def options_of(kind: type[OptionsType], recipe: Recipe) -> OptionsType:
     except ValidationError as error:
         wrong = "; ".join(f"options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"recipe {recipe.name or recipe.system}: {wrong}") from error
+
+
+def copy_matching(network: nn.Module, path: Path) -> list[str]:
+    """Copy the weights whose names and shapes match from a checkpoint, published SCI ones among them; their names.
+
+    The successor is an enhancer alone: there names match without ``enhance``. Raises ``ValueError`` where none does.
+    """
+    found = open_checkpoint(path).network.state_dict()
+    found |= {name.removeprefix("enhance."): value for name, value in found.items()}
+    wanted = network.state_dict()
+    matching = {name: value for name, value in found.items() if name in wanted and wanted[name].shape == value.shape}
+    if not matching:
+        raise ValueError(f"{path} has no weights that fit into {type(network).__name__}")
+    network.load_state_dict(matching, strict=False)
+    return sorted(matching)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,12 +31,14 @@ class CurveSystem(System):
     def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
         super().__init__(recipe, network_options)
         self.options = options_of(Options, recipe)
-        if recipe.start is not None:
-            start = open_checkpoint(recipe.start).network
-            if isinstance(start, SCI):
-                self.network.illumination.load_state_dict(start.enhance.state_dict())
-            else:
-                self.network.load_state_dict(start.state_dict())
+
+    def start_from(self, checkpoint: Path) -> None:
+        """A ``curve``, or an SCI, whose illumination network is part of ``curve``."""
+        start = open_checkpoint(checkpoint).network
+        if isinstance(start, SCI):
+            self.network.illumination.load_state_dict(start.enhance.state_dict())
+        else:
+            self.network.load_state_dict(start.state_dict())
 
     def updates(self, batch: Batch, step: int, phase: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
         size = len(batch.thumbnail)

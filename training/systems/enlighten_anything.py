@@ -8,14 +8,12 @@ colour for each (E3); a batch without ids trains what the network does where reg
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from networks.checkpoint import open_checkpoint
 from networks.enlighten_anything import EnlightenAnything, published_region_map, region_map
 from networks.sci import Stage
 from networks.wakeup_darkness import WakeupDarkness
@@ -56,21 +54,6 @@ def start_like_sci(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def start_from(network: nn.Module, path: Path) -> list[str]:
-    """Copy the weights whose names and shapes match from a checkpoint, published SCI ones among them; their names.
-
-    The successor is an enhancer alone: there names match without ``enhance``. Raises ``ValueError`` where none does.
-    """
-    found = open_checkpoint(path).network.state_dict()
-    found |= {name.removeprefix("enhance."): value for name, value in found.items()}
-    wanted = network.state_dict()
-    matching = {name: value for name, value in found.items() if name in wanted and wanted[name].shape == value.shape}
-    if not matching:
-        raise ValueError(f"{path} has no weights that fit into {type(network).__name__}")
-    network.load_state_dict(matching, strict=False)
-    return sorted(matching)
-
-
 class EnlightenAnythingSystem(System):
     network: EnlightenAnything
 
@@ -78,8 +61,6 @@ class EnlightenAnythingSystem(System):
         super().__init__(recipe, network_options)
         self.options = options_of(Options, recipe)
         start_like_sci(self.network)
-        if recipe.start is not None:
-            start_from(self.network, recipe.start)
         parts: dict[Moving, nn.Module] = {"fusion": self.network.enhance.fuse, "enhancer": self.network.enhance}
         self.moving = parts.get(self.options.train, self.network)
         self.network.requires_grad_(False)
@@ -111,8 +92,6 @@ class WakeupDarknessSystem(System):
     def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
         super().__init__(recipe, network_options)
         self.options = options_of(WakeupOptions, recipe)
-        if recipe.start is not None:
-            start_from(self.network, recipe.start)
 
     def updates(self, batch: PairBatch, step: int, phase: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
         regions = published_region_map(region_ids(batch))
