@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--group", action="append", help="only this group; may be repeated")
     comparing.add_argument("--arm", action="append", help="only this arm; may be repeated")
     comparing.add_argument("--worker", default="1/1", help="K/N: only the K-th share of N, for several processes")
-    comparing.add_argument("-o", "--output", type=Path, help="only write the table of what is done, as JSON")
+    comparing.add_argument("-o", "--output", type=Path, help="train nothing; write the table of what is done, as JSON and .md")
     comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     judging = commands.add_parser("evaluate", help="measure models on pictures: tables and a sheet of pictures")
     command.add_options(judging)
@@ -92,6 +92,7 @@ def _ablate(given: argparse.Namespace) -> None:
     if given.output is not None:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps(table, indent=2) + "\n")
+        given.output.with_suffix(".md").write_text(markdown(table))
 
 
 def changes(entries: Sequence[str]) -> dict[str, Any]:

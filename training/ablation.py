@@ -18,6 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from networks.checkpoint import open_checkpoint
+from training.evaluate.conditions import conditions
 from training.metrics import psnr, ssim_gaussian, ssim_uniform
 from training.recipe import Recipe, Strict, load_recipe, merged
 from training.trainer import fit
@@ -106,7 +107,7 @@ def collect(path: Path, out: Path) -> dict[str, Any]:
             runs = _runs(out, group, arm, ablation.seeds)
             if runs:
                 rows.append({"group": group, "arm": arm} | _summary(runs, base))
-    return {"title": ablation.title, "against": ablation.against, "rows": rows}
+    return {"title": ablation.title, "against": ablation.against, **conditions("cpu"), "rows": rows}
 
 
 def _runs(out: Path, group: str, arm: str, seeds: tuple[int, ...]) -> dict[int, dict[str, Any]]:
@@ -130,10 +131,12 @@ def _mean(run: dict[str, Any], metric: str) -> float:
 
 
 def markdown(table: dict[str, Any]) -> str:
-    """The table for people."""
+    """The table as a page of its own."""
     lines = [
+        f"# {table['title']}",
+        "",
         "| system | arm | parameters | steps | PSNR, dB | SSIM, Gaussian 11 | SSIM, uniform 7 "
-        f"| dB above {table['against']}, by seed |",
+        f"| dB against {table['against']}, by seed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in table["rows"]:
@@ -142,4 +145,11 @@ def markdown(table: dict[str, Any]) -> str:
             f"| {row['group']} | {row['arm']} | {row['parameters']:,} | {row['steps']} | {row['psnr']:.2f} | "
             f"{row['ssim_gaussian11']:.3f} | {row['ssim_uniform7']:.3f} | {gains} |"
         )
+    pictures, seeds = table["rows"][0]["pictures"], max(len(row["seeds"]) for row in table["rows"])
+    versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
+    lines += [
+        "",
+        f"Means over {pictures} held-out pictures and {seeds} seed{'s' if seeds > 1 else ''}, 8-bit RGB, no GT-mean. "
+        f"{table['device']}, {table['date']}; {versions}",
+    ]
     return "\n".join(lines) + "\n"
