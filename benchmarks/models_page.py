@@ -1,0 +1,192 @@
+"""docs/models.md from models.json, the tables of evaluations, and what is known about every system."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engines.bundle import SHIPPED, Card
+from export.about import GUIDANCE, SYSTEMS, UNBUILT, About, about
+
+Rows = Mapping[str, Mapping[str, Any]]
+Quality = Mapping[str, Mapping[str, Any]]
+
+_HEAD = """# Models
+
+Every network that can be built here, as measured. `python -m benchmarks models` writes this page; `--only NAME` takes
+one row, `--parts count`, `export` or `time` one kind of figure, `--parts` alone none. Not to be edited by hand.
+"""
+_COLUMNS = (
+    "system",
+    "paper",
+    "parameters",
+    "GMAC at 600x400",
+    "PSNR / SSIM here",
+    "export: free / fixed sizes",
+    "ms thumbnail",
+    "ms 1080p",
+)
+_LEGEND = """\
+- GMAC: 10⁹ multiply-accumulates of convolutions and linear layers for a picture of 600x400, without the bank's encoder;
+  `curve` never sees more than a thumbnail of 256x144, which is what its figure is for.
+- PSNR / SSIM (Gaussian window of 11): mean over the held-out pictures of the table that is named, without adapting the
+  brightness to the reference.
+- Export: 99th percentile of the difference between ONNX Runtime and torch in codes of 255, over made-up pictures of
+  several sizes, odd ones too, and over extra inputs of zeros and random ones. It must be at most 1.
+- ms: ONNX Runtime on the CPU, fresh weights, median. A thumbnail has 256x144 pixels and one thread; a frame of 1080p
+  is cut into tiles as in `--mode full`. "not waited for": going by its thumbnail it takes longer than the run waits.
+- Forms with SKF take an embedding of a SAM encoder as a second input; computing it is not in these figures.
+"""
+
+
+def quality(folder: Path, bundles: Path = SHIPPED) -> dict[str, dict[str, Any]]:
+    """Figures of every row: from its best row in the tables ``*.json`` of a folder, else from the card of a bundle.
+
+    Each with the variant of the recipe and the name of the table.
+    """
+    found = {}
+    for path in sorted(bundles.glob("*/card.json")):
+        card = Card.from_json(path.read_text(encoding="utf-8"))
+        if "val_psnr" in card.metrics:
+            guided = any(given.name == "embedding" for given in card.inputs)
+            found[f"{card.system}-skf" if guided else card.system] = {
+                "psnr": card.metrics["val_psnr"],
+                "ssim": card.metrics.get("val_ssim_gaussian11"),
+                "variant": f"{card.training.recipe}, {card.training.steps} steps",
+                "table": f"card of bundle {card.name}",
+            }
+    best: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        table = json.loads(path.read_text(encoding="utf-8"))
+        for row in table.get("rows", ()):
+            key, _, variant = str(row.get("model", "")).partition(" ")
+            psnr = row.get("psnr")
+            if psnr is not None and psnr > best.get(key, {}).get("psnr", -math.inf):
+                figures = {"psnr": psnr, "ssim": row.get("ssim_gaussian11")}
+                best[key] = figures | {"variant": variant.strip("()"), "table": table["name"]}
+    return found | best
+
+
+def page(found: Mapping[str, Any], figures: Quality) -> str:
+    """The whole page. Rows that were never measured say so."""
+    rows: Rows = found["rows"]
+    keys = _keys(rows)
+    lines = [_HEAD, _line(_COLUMNS), "| --- | --- | ---: | ---: | --- | --- | ---: | ---: |"]
+    lines += [_line(_cells(key, rows.get(key, {}), figures.get(key))) for key in keys]
+    lines += [_line((known.name, _paper(known), *["no network here"] * 6)) for known in UNBUILT.values()]
+    lines += ["", _LEGEND + _conditions(rows), "## Systems", ""]
+    for key in keys:
+        if not key.endswith("-skf"):
+            lines += _notes(key, about(key), rows)
+    lines += _guidance(rows)
+    for key, known in UNBUILT.items():
+        lines += _notes(key, known, rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _keys(rows: Rows) -> list[str]:
+    """All systems in the order of `export.about`, guided forms that exist after them."""
+    keys = []
+    for system, known in SYSTEMS.items():
+        keys += [system, *([f"{system}-skf"] if known.attachment else [])]
+    return keys + [key for key in rows if key not in keys]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _paper(known: About) -> str:
+    return known.where or "this project's own"
+
+
+def _cells(key: str, row: Mapping[str, Any], figures: Mapping[str, Any] | None) -> Sequence[str]:
+    system = key.removesuffix("-skf")
+    known = about(system, guided=key != system)
+    trained = "nothing to train, not evaluated here" if row.get("parameters") == 0 else "not trained here"
+    if figures:
+        variant = f"{figures['variant']}, " if figures["variant"] else ""
+        ssim = "–" if figures["ssim"] is None else f"{figures['ssim']:.3f}"
+        trained = f"{figures['psnr']:.2f} / {ssim} ({variant}{figures['table']})"
+    return (
+        f"{known.name} (`{key}`)",
+        _paper(known),
+        _grouped(row["parameters"]) if "parameters" in row else "not counted",
+        _short(row["gmacs_600x400"]) if "gmacs_600x400" in row else "not counted",
+        trained,
+        f"{_export(row.get('free'))} / {_export(row.get('fixed'))}",
+        _short(row["ms_thumbnail"]) if "ms_thumbnail" in row else "not measured",
+        _full(row),
+    )
+
+
+def _full(row: Mapping[str, Any]) -> str:
+    if row.get("system") == "curve":
+        return "draws no pictures"
+    if "ms_full" not in row:
+        return "not measured"
+    return "not waited for" if row["ms_full"] is None else _short(row["ms_full"])
+
+
+def _export(record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return "not tried"
+    if "error" in record:
+        return "no, see below"
+    return f"p99 {record['p99']:.2g}" if record["passed"] else f"differs: p99 {record['p99']:.3g}"
+
+
+def _grouped(value: int) -> str:
+    return f"{value:,}".replace(",", " ")
+
+
+def _short(value: float) -> str:
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def _conditions(rows: Rows) -> str:
+    """Where the times were measured, each machine once."""
+    seen = {}
+    for row in rows.values():
+        if "conditions" in row:
+            where, when = row["conditions"]["machine"], row["conditions"]["conditions"]["date"][:10]
+            full = f"1080p on {row['threads_full']} threads, tiles of {row['tile']}"
+            seen[f"{where['cpu']}, {where['cores']} cores; {full}"] = when
+    return "".join(f"- Times of {date}: {machine}.\n" for machine, date in seen.items())
+
+
+def _notes(key: str, known: About, rows: Rows) -> list[str]:
+    title = f", {known.title}, {known.where}" if known.title else ""
+    lines = [f"**{known.name}** (`{key}`){title}. {known.note}", ""]
+    lines += [f"- Faithful: {known.faithful}", f"- Repaired: {known.repaired}", f"- Unknown: {known.unknown}"]
+    if known.title:
+        lines.append(f"- {known.licence}")
+    return [*lines, *_refusals(key, rows), ""]
+
+
+def _refusals(key: str, rows: Rows) -> list[str]:
+    """What the exporter says where it refuses."""
+    return [
+        f"- `{name}`, {kind} sizes, is not exported: {record['error']}"
+        for name in (key, f"{key}-skf")
+        for kind in ("free", "fixed")
+        if "error" in (record := rows.get(name, {}).get(kind) or {})
+    ]
+
+
+def _guidance(rows: Rows) -> list[str]:
+    lines = [f"**{GUIDANCE.name}**, {GUIDANCE.title}, {GUIDANCE.where}. {GUIDANCE.note}", ""]
+    lines += [f"- Faithful: {GUIDANCE.faithful}", f"- Repaired: {GUIDANCE.repaired}", f"- Unknown: {GUIDANCE.unknown}"]
+    lines.append(f"- {GUIDANCE.licence}")
+    for system, known in SYSTEMS.items():
+        if not known.attachment:
+            continue
+        released = rows.get(f"{system}-skf", {}).get("parameters_released")
+        count = f" {_grouped(released)} parameters with the modules as released, for HRNet." if released else ""
+        lines.append(f"- {known.name}-SKF: modules {known.attachment} {known.guided_unknown}".rstrip() + count)
+    return [*lines, ""]

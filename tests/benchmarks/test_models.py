@@ -1,0 +1,75 @@
+"""docs/models.md is what the generator writes, every system stands on it, and a run merges what it measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import model_costs, models_page, report
+from benchmarks.__main__ import main
+from benchmarks.models import PAGE
+from networks.systems import GUIDED, SYSTEMS
+
+
+def test_the_page_in_the_repository_is_what_the_generator_writes() -> None:
+    found = json.loads((report.RESULTS / "models.json").read_text(encoding="utf-8"))
+    written = models_page.page(found, models_page.quality(report.RESULTS / "papers"))
+    assert PAGE.read_text(encoding="utf-8") == written, "run: python -m benchmarks models --parts"
+
+
+def test_every_system_has_a_row_measured_or_not() -> None:
+    page = models_page.page({"rows": {}}, {})
+    for system in SYSTEMS:
+        assert f"(`{system}`) |" in page
+        assert (f"(`{system}-skf`) |" in page) == (system in GUIDED)
+    assert "| ISSR | ACM MM 2020 | no network here |" in page
+    assert page.count("not trained here") == len(SYSTEMS) + len(GUIDED)
+
+
+def test_figures_come_from_tables_first_and_from_cards_else(tmp_path: Path) -> None:
+    rows = [
+        {"model": "drbn-skf (small, SE)", "psnr": 18.0, "ssim_gaussian11": 0.5},
+        {"model": "drbn-skf (small, SE+SCH)", "psnr": 18.5, "ssim_gaussian11": None},
+        {"model": "kind", "psnr": None},
+    ]
+    (tmp_path / "one.json").write_text(json.dumps({"name": "brackets", "rows": rows}))
+    figures = models_page.quality(tmp_path)
+    assert figures["drbn-skf"]["psnr"] == 18.5
+    assert figures["curve"]["table"] == "card of bundle curve"
+    assert "kind" not in figures
+    page = models_page.page({"rows": {}}, figures)
+    assert "| 18.50 / – (small, SE+SCH, brackets) |" in page
+
+
+def test_what_is_not_exported_says_so_with_the_message() -> None:
+    rows = {
+        "snr": {"free": {"error": "Unsupported: an operator"}, "fixed": {"p99": 0.0123, "passed": True}},
+        "kind": {"free": {"p99": 2.5, "passed": False}},
+    }
+    page = models_page.page({"rows": rows}, {})
+    assert "| no, see below / p99 0.012 |" in page
+    assert "`snr`, free sizes, is not exported: Unsupported: an operator" in page
+    assert "| differs: p99 2.5 / not tried |" in page
+
+
+def test_a_quick_run_counts_and_keeps_what_other_runs_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert model_costs.KEYS[:3] == ("curve", "sci", "enlighten-anything")
+    (tmp_path / "models.json").write_text(json.dumps({"rows": {"sci": {"ms_thumbnail": 7.0}}}))
+    arguments = ["models", "--quick", "--parts", "count", "--results", str(tmp_path)]
+    assert main(arguments) == 0
+    row = json.loads((tmp_path / "models.json").read_text())["rows"]["sci"]
+    assert row["ms_thumbnail"] == 7.0
+    assert row["parameters"] == 258
+    assert row["gmacs_600x400"] == pytest.approx(0.058, abs=5e-4)
+    assert "| 258 | 0.0583 |" in (tmp_path / "models.md").read_text()
+    with pytest.raises(SystemExit, match="unknown: nonesuch"):
+        main(["models", "--only", "nonesuch", "--results", str(tmp_path)])
+
+
+def test_skf_rows_count_the_modules_as_trained_here_and_as_released() -> None:
+    found = model_costs.measured("drbn-skf", ("count",), 1, 0.0)
+    assert found["parameters_released"] == 599_132
+    assert 557_668 < found["parameters"] < 599_132
+    assert 34.4 < found["gmacs_600x400"] < 37.0
