@@ -130,6 +130,12 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=(1, 2, 3), keepdim=True)
 
 
+def share(part: Tensor, whole: Tensor) -> Tensor:
+    """`part / whole`, and 0 where the whole is not positive: the solution is exact there but for rounding."""
+    positive = whole > TINY
+    return torch.where(positive, part / torch.where(positive, whole, 1.0), 0.0)
+
+
 def solve(system: System, target: Tensor, steps: int, levels: int = LEVELS) -> Tensor:
     """Conjugate gradients for `system t = target`, started at the target, preconditioned by multigrid."""
     pyramid: list[tuple[System, Tensor]] = []
@@ -143,12 +149,11 @@ def solve(system: System, target: Tensor, steps: int, levels: int = LEVELS) -> T
 
     def step(state: State) -> State:
         image = multiply(system, state.direction)
-        # The small number ends the iteration quietly when the solution is exact: the step becomes 0, not 0 / 0.
-        length = state.energy / (inner(state.direction, image) + TINY)
+        length = share(state.energy, inner(state.direction, image))
         residual = state.residual - length * image
         conditioned = approximate_inverse(pyramid, residual)
         energy = inner(residual, conditioned)
-        direction = conditioned + energy / (state.energy + TINY) * state.direction
+        direction = conditioned + share(energy, state.energy) * state.direction
         return State(state.t + length * state.direction, residual, direction, energy)
 
     if torch.compiler.is_exporting():

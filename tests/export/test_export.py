@@ -21,7 +21,7 @@ from networks.sci import load_sci
 from networks.systems import Inference, build
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "models" / "sci" / "medium.pt"
-RECIPE = {"name": "tiny.yaml", "data_name": "pictures made by the test", "data_licence": "CC0-1.0", "seed": 5}
+RECIPE = {"name": "tiny.yaml", "data": {"name": "pictures made by the test", "licence": "CC0-1.0"}, "seed": 5}
 
 
 def network(system: str) -> torch.nn.Module:

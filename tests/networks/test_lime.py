@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from networks.lime import LIME, System, approximate_inverse, diagonal, gaussian_mean, inner, multiply, solve, system_of
+from networks.lime import (
+    LIME,
+    System,
+    approximate_inverse,
+    diagonal,
+    gaussian_mean,
+    inner,
+    multiply,
+    share,
+    solve,
+    system_of,
+)
 
 torch.set_num_threads(1)
 
@@ -98,3 +109,11 @@ def test_a_batch_is_solved_picture_by_picture() -> None:
     images = torch.rand(2, 3, 15, 18)
     together = LIME(steps=10)(images).illumination
     torch.testing.assert_close(together[1:], LIME(steps=10)(images[1:]).illumination, atol=1e-4, rtol=0)
+
+
+def test_nothing_is_divided_once_the_solution_is_exact() -> None:
+    """Rounding can leave a curvature of zero or below it, in any run time: the step is then 0, neither huge nor NaN."""
+    whole = torch.tensor([2.0, 0.0, -1e-20, 1e-31])
+    torch.testing.assert_close(share(torch.full((4,), 3.0), whole), torch.tensor([1.5, 0.0, 0.0, 0.0]))
+    black = LIME(steps=60)(torch.zeros(1, 3, 20, 30))
+    assert bool(black.enhanced.isfinite().all())
