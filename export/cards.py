@@ -84,8 +84,8 @@ def _output(interface: Interface, size: tuple[int, int] | None) -> TensorCard:
 def training_card(recipe: Mapping[str, Any], step: int) -> TrainingCard:
     """What a checkpoint of ``training fit`` knows about its own making."""
     return TrainingCard(
-        data=recipe["data_name"],
-        data_licence=recipe["data_licence"],
+        data=recipe["data"]["name"],
+        data_licence=recipe["data"]["licence"],
         recipe=recipe["name"],
         steps=step,
         seed=recipe["seed"],

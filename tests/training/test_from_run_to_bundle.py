@@ -1,0 +1,68 @@
+"""A run of the trainer becomes a bundle that the run-time half opens, with and without semantics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from training_pictures import brackets, tiny_recipe
+
+from engines import enhance_picture
+from engines.bundle import load_bundle
+from export.__main__ import main
+from training.data import find_pairs
+from training.semantics.bank import fit_bank, save_bank
+from training.semantics.cache import Semantics
+from training.semantics.files import digest, write_embedding
+from training.trainer import fit
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def cache_of(data: Path, folder: Path) -> Path:
+    """A cache with random embeddings of all pictures and a bank fitted on them, as `training semantics` leaves it."""
+    rng = np.random.default_rng(0)
+    pairs = find_pairs(data)
+    for name, paths in (("g045", {pair.low for pair in pairs}), ("g100", {pair.high for pair in pairs})):
+        for path in paths:
+            embedding = rng.normal(size=(256, 4, 5)).astype(np.float16)
+            write_embedding(folder / f"{'0' * 12}-{name}" / f"{digest(path)}.npy", embedding)
+    bank = fit_bank(Semantics(folder), sorted({pair.low for pair in pairs}), classes=5, channels=(8, 12, 16))
+    save_bank(bank, folder / "bank.pt")
+    return folder
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_run_is_exported_and_enhances(tmp_path: Path, guided: bool) -> None:
+    data = brackets(tmp_path / "brackets")
+    changes: dict[str, object] = {"network": {"width": 8}}
+    phase = {
+        "steps": 2,
+        "batch": 2,
+        "crop": 48,
+        "optimizer": {"learning_rate": 1e-3},
+        "augment": ["flip_h", "transpose"],
+    }
+    if guided:
+        path = cache_of(data, tmp_path / "cache")
+        changes["semantics"] = {"bank": "embedding", "path": path, "se": True, "sch": 1.0, "sa": 0.1, "dropout": 0.2}
+        changes["options"] = {"skf": {"discriminator_channels": 4}}
+        changes["validation"] = {"path": data}
+    recipe = tiny_recipe(data, tmp_path / "run", system="drbn", phases={"bands": phase}, **changes)
+    checkpoint = fit(recipe, show=False)
+    folder = tmp_path / "tiny-drbn"
+    assert main([str(checkpoint), "--system", "drbn", "-o", str(folder)]) == 0
+    card = load_bundle(folder).card
+    assert (card.training.recipe, card.training.steps) == ("tiny.yaml", 2)
+    assert [tensor.name for tensor in card.inputs] == (["image", "embedding"] if guided else ["image"])
+    dark = np.asarray(Image.open(find_pairs(data)[0].low))
+    for mode in ("fused", "full"):
+        bright = enhance_picture(dark, folder, mode=mode)
+        assert bright.shape == dark.shape
+        assert not np.array_equal(bright, dark)
