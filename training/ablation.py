@@ -28,7 +28,10 @@ METRICS = {"psnr": psnr, "ssim_gaussian11": ssim_gaussian, "ssim_uniform7": ssim
 
 
 class Ablation(Strict):
-    """What a file says; entries of groups and arms other than ``recipe`` and ``variant`` are laid over the recipe."""
+    """What a file says; entries of groups and arms other than ``recipe`` and ``variant`` are laid over the recipe.
+
+    A group may have ``arms`` of its own, for weights that must suit its losses; they are laid over those of all groups.
+    """
 
     title: str
     seeds: tuple[int, ...]
@@ -38,7 +41,9 @@ class Ablation(Strict):
 
     def recipe(self, here: Path, group: str, arm: str, seed: int, out: Path) -> Recipe:
         """The recipe of one run."""
-        entries = merged(self.groups[group], self.arms[arm])
+        own = self.groups[group].get("arms", {}).get(arm, {})
+        entries = merged(merged(self.groups[group], self.arms[arm]), own)
+        entries.pop("arms", None)
         path, variant = here / entries.pop("recipe"), entries.pop("variant", None)
         place = (out / _folder(group, arm, seed)).resolve()
         return load_recipe(path, variant, merged(entries, {"seed": seed, "out": str(place)}))
