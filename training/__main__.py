@@ -42,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--group", action="append", help="only this group; may be repeated")
     comparing.add_argument("--arm", action="append", help="only this arm; may be repeated")
     comparing.add_argument("--worker", default="1/1", help="K/N: only the K-th share of N, for several processes")
-    comparing.add_argument("-o", "--output", type=Path, help="train nothing; write the table of what is done, as JSON and .md")
+    comparing.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    comparing.add_argument(
+        "-o", "--output", type=Path, help="train nothing; write the table of what is done, as JSON and .md"
+    )
     comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     judging = commands.add_parser("evaluate", help="measure models on pictures: tables and a sheet of pictures")
     command.add_options(judging)
@@ -85,14 +88,25 @@ def _ablate(given: argparse.Namespace) -> None:
     out = given.runs / given.ablation.stem
     if given.output is None:
         torch.set_num_threads(given.threads)
-        worker, workers = (int(part) for part in given.worker.split("/"))
-        train(given.ablation, out, given.seed, given.group, given.arm, worker - 1, workers)
+        worker, workers = _share(given.worker)
+        train(given.ablation, out, given.seed, given.group, given.arm, worker - 1, workers, given.device)
     table = collect(given.ablation, out)
     print(markdown(table))
     if given.output is not None:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps(table, indent=2) + "\n")
         given.output.with_suffix(".md").write_text(markdown(table))
+
+
+def _share(text: str) -> tuple[int, int]:
+    """``K/N`` as two numbers. Raises ``ValueError`` unless 1 <= K <= N."""
+    try:
+        worker, workers = (int(part) for part in text.split("/"))
+    except ValueError:
+        worker, workers = 0, 0
+    if not 1 <= worker <= workers:
+        raise ValueError(f"--worker takes K/N with K from 1 to N, not '{text}'")
+    return worker, workers
 
 
 def changes(entries: Sequence[str]) -> dict[str, Any]:

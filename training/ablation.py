@@ -72,9 +72,13 @@ def train(
     arms: Sequence[str] | None = None,
     worker: int = 0,
     workers: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Train and score this worker's share of the runs (all, or of some seeds, groups, arms); what is done is left."""
     ablation = load_ablation(path)
+    for given, known in ((groups, ablation.groups), (arms, ablation.arms)):
+        if wrong := set(given or ()) - set(known):
+            raise ValueError(f"{path} has no {', '.join(sorted(wrong))}; it has {', '.join(known)}")
     runs = [
         (group, arm, seed)
         for seed in seeds or ablation.seeds
@@ -86,7 +90,8 @@ def train(
         target = recipe.out / "scores.json"
         if not target.is_file():
             print(f"{group}, {arm}, seed {seed}: {recipe.steps} steps", flush=True)
-            checkpoint = fit(recipe, show=False)
+            # The scores look at the held-out pictures once, at the end.
+            checkpoint = fit(recipe.model_copy(update={"validation": None}), show=False, device=device)
             target.write_text(json.dumps(score(recipe, checkpoint)) + "\n")
 
 
@@ -112,6 +117,8 @@ def collect(path: Path, out: Path) -> dict[str, Any]:
             runs = _runs(out, group, arm, ablation.seeds)
             if runs:
                 rows.append({"group": group, "arm": arm} | _summary(runs, base))
+    if not rows:
+        raise ValueError(f"no run of {path} is finished in {out}")
     return {"title": ablation.title, "against": ablation.against, **conditions("cpu"), "rows": rows}
 
 
@@ -140,21 +147,21 @@ def markdown(table: dict[str, Any]) -> str:
     lines = [
         f"# {table['title']}",
         "",
-        "| system | arm | parameters | steps | PSNR, dB | SSIM, Gaussian 11 | SSIM, uniform 7 "
+        "| system | arm | parameters | steps | seeds | PSNR, dB | SSIM, Gaussian 11 | SSIM, uniform 7 "
         f"| dB against {table['against']}, by seed |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in table["rows"]:
         gains = ", ".join(f"{gain:+.2f}" for gain in row["psnr_gain_by_seed"].values()) or "–"
+        seeds = ", ".join(str(seed) for seed in row["seeds"])
         lines.append(
-            f"| {row['group']} | {row['arm']} | {row['parameters']:,} | {row['steps']} | {row['psnr']:.2f} | "
+            f"| {row['group']} | {row['arm']} | {row['parameters']:,} | {row['steps']} | {seeds} | {row['psnr']:.2f} | "
             f"{row['ssim_gaussian11']:.3f} | {row['ssim_uniform7']:.3f} | {gains} |"
         )
-    pictures, seeds = table["rows"][0]["pictures"], max(len(row["seeds"]) for row in table["rows"])
     versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
     lines += [
         "",
-        f"Means over {pictures} held-out pictures and {seeds} seed{'s' if seeds > 1 else ''}, 8-bit RGB, no GT-mean. "
+        f"Means over {table['rows'][0]['pictures']} held-out pictures and the seeds, 8-bit RGB, no GT-mean. "
         f"{table['device']}, {table['date']}; {versions}",
     ]
     return "\n".join(lines) + "\n"

@@ -88,7 +88,8 @@ class Run:
                 nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], phase.clip)
             self.scaler.step(optimizer)
             shown |= {term: value.item() for term, value in terms.items()} | {f"loss_{chosen}": total.item()}
-        self.scaler.update()
+        if shown:  # a step may be without an update, and a scaler that saw none refuses
+            self.scaler.update()
         self.average.update_parameters(self.system.network)
         return shown
 
@@ -143,6 +144,8 @@ def fit(recipe: Recipe, until: int | None = None, show: bool = True, device: str
 
     Raises ``ValueError`` when the folder holds a checkpoint of another recipe.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {device} cannot be used: this torch finds no GPU; use --device cpu")
     recipe.out.mkdir(parents=True, exist_ok=True)
     checkpoint = recipe.out / CHECKPOINT
     run = Run(recipe, torch.device(device))

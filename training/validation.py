@@ -5,6 +5,7 @@ The figures come from torch and clean pictures; `python -m training evaluate` me
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,8 @@ class Validation:
         """The recipe has a ``validation``; ``bank`` is what guides its network."""
         assert recipe.validation is not None
         self.recipe = recipe
-        self.bank = bank if recipe.semantics.se else None
+        # A copy: the feed's bank stays where batches are made while this one follows the network to its device.
+        self.bank = copy.deepcopy(bank) if recipe.semantics.se else None
         self.pairs = pairs_of(recipe.validation)
         self.pictures = [(_tensor(pair.low), _tensor(pair.high)) for pair in self.pairs]
         self.cache = open_cache(recipe.semantics)
@@ -63,8 +65,8 @@ class Validation:
         low = self.pictures[number][0]
         if isinstance(network, CurveNet):
             return enhance(network, low)
-        whole = Inference(self.recipe.system, network, self.bank)
         device = next(network.parameters()).device
+        whole = Inference(self.recipe.system, network, self.bank).to(device)
         pair = self.pairs[number]
         regions_of = shuffled(self.pairs, pair) if self.recipe.semantics.regions == "shuffled" else pair
         extra = extra_inputs(whole.extra, self.cache, pair.low, regions_of.low)

@@ -58,7 +58,14 @@ def test_arms_are_trained_once_and_compared_by_seed(ablation: Path, tmp_path: Pa
     assert rows["off"]["psnr_gain_by_seed"] == {1: 0.0, 2: 0.0}
     more = json.loads((out / "SCI/more/seed1/scores.json").read_text())["pictures"]
     assert rows["more"]["psnr_gain_by_seed"][1] == pytest.approx(sum(p["psnr"] for p in more) / len(more) - 10)
-    assert "| SCI | more | 258 | 4 |" in markdown(collect(ablation, out))
+    assert "| SCI | more | 258 | 4 | 1, 2 |" in markdown(collect(ablation, out))
+
+
+def test_names_that_an_ablation_lacks_and_empty_tables_are_told(ablation: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has no nope; it has more, off"):
+        train(ablation, tmp_path / "runs", arms=["nope"])
+    with pytest.raises(ValueError, match=r"no run of .* is finished"):
+        collect(ablation, tmp_path / "runs")
 
 
 def test_a_wrong_ablation_is_named(tmp_path: Path) -> None:

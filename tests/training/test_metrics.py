@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -120,3 +121,16 @@ def test_pictures_smaller_than_the_window_are_refused() -> None:
     with pytest.raises(ValueError, match="SSIM needs 11x11 pixels, the picture has 12x10"):
         ssim_gaussian(small, small)
     assert ssim_uniform(small, small).item() == 1
+
+
+@pytest.mark.parametrize("metric", [ssim_gaussian, ssim_uniform])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_ssim_is_the_same_under_mixed_precision(metric: Callable[..., torch.Tensor], kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    want = 0.8 + 0.02 * torch.rand(1, 3, 32, 32)
+    got = want + 0.01 * torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", kind):
+        mixed = metric(got, want, 1.0)
+    assert mixed.dtype == torch.float32
+    assert torch.equal(mixed, metric(got, want, 1.0))
+    assert metric(got.to(kind), want, 1.0).dtype == torch.float32

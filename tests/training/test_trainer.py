@@ -27,6 +27,9 @@ from training.validation import Validation
 ROOT = Path(__file__).parents[2]
 
 
+TINY_BANDS = {"bands": {"steps": 2, "batch": 2, "crop": 48, "optimizer": {"learning_rate": 1e-3}}}
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return brackets(tmp_path_factory.mktemp("brackets"))
@@ -227,3 +230,38 @@ def test_files_of_options_lie_beside_the_recipe_and_do_not_tell_runs_apart(tmp_p
     path = tmp_path / "named.yaml"
     path.write_text(yaml.safe_dump(entries | {"options": {"vgg16": "weights.pth"}}))
     assert load_recipe(path).options["vgg16"] == str(tmp_path / "weights.pth")
+
+
+def test_a_step_in_half_precision_has_about_the_same_losses(tmp_path: Path, data: Path) -> None:
+    recipe = tiny_recipe(data, tmp_path, system="drbn", network={"width": 8}, phases=TINY_BANDS)
+    shown = []
+    for kind in (None, torch.bfloat16):
+        run = Run(recipe, torch.device("cpu"))
+        run.type = kind  # as on a GPU, which chooses it by the recipe's precision
+        shown.append(run.step(run.system.feed(None).batch(0), 0))
+    assert shown[1]["loss_network"] == pytest.approx(shown[0]["loss_network"], abs=0.03)
+    assert shown[1] != shown[0]
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, data: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ValueError, match=r"finds no GPU; use --device cpu"):
+        fit(tiny_recipe(data, tmp_path), device="cuda", show=False)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_every_precision_trains_on_a_gpu(tmp_path: Path, data: Path, precision: str) -> None:
+    recipe = tiny_recipe(
+        data,
+        tmp_path,
+        system="drbn",
+        network={"width": 8},
+        phases=TINY_BANDS,
+        precision=precision,
+        validation={"path": data},
+    )
+    fit(recipe, device="cuda", show=False)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2

@@ -20,9 +20,16 @@ def psnr(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
 
 
 def _ssim(got: Tensor, want: Tensor, window: Tensor, bias: float, data_range: float) -> Tensor:
-    channels, side = got.shape[1], window.shape[-1]
+    side = window.shape[-1]
     if min(got.shape[-2:]) < side:
         raise ValueError(f"SSIM needs {side}x{side} pixels, the picture has {got.shape[-1]}x{got.shape[-2]}")
+    # Variances are small differences of large numbers: in the half precision of autocast they would be noise.
+    with torch.autocast(got.device.type, enabled=False):
+        return _similarity(got.to(window.dtype), want.to(window.dtype), window, bias, data_range)
+
+
+def _similarity(got: Tensor, want: Tensor, window: Tensor, bias: float, data_range: float) -> Tensor:
+    channels = got.shape[1]
     kernel = window.expand(channels, 1, -1, -1)
 
     def local(picture: Tensor) -> Tensor:
@@ -39,13 +46,15 @@ def _ssim(got: Tensor, want: Tensor, window: Tensor, bias: float, data_range: fl
 
 def ssim_uniform(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
     """SSIM with a uniform 7x7 window and sample covariance, mean over channels and the valid region, [n]."""
-    window = got.new_full((1, 1, 7, 7), 1 / 49)
+    kind = torch.promote_types(got.dtype, torch.float32)
+    window = torch.full((1, 1, 7, 7), 1 / 49, dtype=kind, device=got.device)
     return _ssim(got, want, window, 49 / 48, data_range)
 
 
 def ssim_gaussian(got: Tensor, want: Tensor, data_range: float = 255.0) -> Tensor:
     """SSIM with an 11x11 Gaussian window of sigma 1.5, mean over channels and the valid region, [n]."""
-    line = torch.exp(-((torch.arange(11, dtype=got.dtype, device=got.device) - 5) ** 2) / (2 * 1.5**2))
+    kind = torch.promote_types(got.dtype, torch.float32)
+    line = torch.exp(-((torch.arange(11, dtype=kind, device=got.device) - 5) ** 2) / (2 * 1.5**2))
     line = line / line.sum()
     return _ssim(got, want, (line[:, None] * line)[None, None], 1.0, data_range)
 
