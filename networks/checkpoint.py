@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from networks.embedding_bank import EmbeddingBank
-from networks.hrnet import load_pascal_context
+from networks.hrnet import HRNetV2, load_pascal_context
 from networks.sci import load_sci
 from networks.systems import Inference, build
 
@@ -72,12 +72,12 @@ def open_checkpoint(path: Path, system: str | None = None, bank: Path | None = N
 
 
 def saved_bank(bank: nn.Module | None) -> dict[str, Any] | None:
-    """What a checkpoint keeps of a bank: an embedding's whole, of an HRNet its name (it is large and never changes)."""
+    """What a checkpoint keeps of a bank: an embedding's whole, of an HRNet (large, always the same) how it is fed."""
     if bank is None:
         return None
     if isinstance(bank, EmbeddingBank):
         return {"kind": "embedding"} | bank.saved()
-    return {"kind": "hrnet"}
+    return {"kind": "hrnet", "normalise": not isinstance(bank, HRNetV2) or bool(bank.mean.any())}
 
 
 def _open_bank(saved: Mapping[str, Any] | None, given: Path | None, path: Path) -> nn.Module | None:
@@ -87,4 +87,4 @@ def _open_bank(saved: Mapping[str, Any] | None, given: Path | None, path: Path) 
         return EmbeddingBank.restored(saved)
     if given is None:
         raise ValueError(f"{path} is guided by the HRNet, whose PASCAL-Context checkpoint must be named too")
-    return load_pascal_context(given)
+    return load_pascal_context(given, HRNetV2(normalise=saved.get("normalise", True)))

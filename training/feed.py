@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from networks.embedding_bank import EmbeddingBank
-from networks.hrnet import load_pascal_context
+from networks.hrnet import HRNetV2, load_pascal_context
 from networks.skf import Knowledge, brighten
 from training.batches import Crop, PairBatch, PairSampler
 from training.data import Pair, find_pairs
@@ -34,7 +34,7 @@ def open_bank(semantics: Semantics) -> nn.Module | None:
     if semantics.bank == "none" or semantics.path is None:
         return None
     if semantics.bank == "hrnet":
-        return load_pascal_context(semantics.path)
+        return load_pascal_context(semantics.path, HRNetV2(normalise=semantics.normalise))
     return load_bank(semantics.path)
 
 

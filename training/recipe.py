@@ -2,6 +2,7 @@
 
 The file's values are the paper's settings; under ``small:`` stands what differs in the variant that fits two CPU cores
 in minutes (merged over the rest, key by key). Paths are relative to the recipe's own folder unless absolute.
+``base: NAME.yaml`` lays a recipe over another one of its folder, and its ``small`` over the other's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 
 class Strict(BaseModel):
@@ -100,6 +109,9 @@ class Semantics(Strict):
     bank: Literal["none", "embedding", "hrnet"] = "none"
     path: Path | None = None
     """For ``embedding``: a cache of `python -m training semantics`; for ``hrnet``: its PASCAL-Context checkpoint."""
+    normalise: bool = True
+    """Whether the HRNet sees pictures less ImageNet's mean, over its deviation, as when it was trained (K7). False: as
+    in the released SKF code, which leaves that out."""
     regions: Literal["none", "true", "shuffled"] = "none"
     """Region maps from the cache at ``path``; ``shuffled`` gives every picture the map of another one (ablations)."""
     labels: bool = False
@@ -126,7 +138,17 @@ class Semantics(Strict):
             raise ValueError("a bank and region maps need a path")
         if self.bank == "hrnet" and self.regions != "none":
             raise ValueError("region maps come from a cache, which bank hrnet has no path to")
+        if not self.normalise and self.bank != "hrnet":
+            raise ValueError("normalise is of bank hrnet alone")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before_normalise(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``normalise`` unless it is set, so that runs that began before it was an entry can be resumed."""
+        found: dict[str, Any] = handler(self)
+        if self.normalise:
+            found.pop("normalise", None)
+        return found
 
 
 OPTION_PATHS = ("vgg16", "labelled")
@@ -174,19 +196,17 @@ class Recipe(Strict):
 
 
 def load_recipe(path: Path, variant: str | None = None, changes: Mapping[str, Any] | None = None) -> Recipe:
-    """Read a recipe: its file, the ``variant`` in it over that, ``changes`` (nested like the file) over that.
+    """Read a recipe: its base, its file, the ``variant``, ``changes`` (nested like the file), each laid over the last.
 
     Raises ``ValueError`` naming the file and the entries that are wrong.
     """
     try:
-        entries = yaml.safe_load(path.read_text())
-        if not isinstance(entries, dict):
-            raise ValueError(f"recipe {path} is no mapping of names to values")
-        small = entries.pop("small", None)
+        entries, smalls = _layers(path)
         if variant is not None:
-            if variant != "small" or small is None:
+            if variant != "small" or not smalls:
                 raise ValueError(f"recipe {path} has no variant '{variant}'")
-            entries = merged(entries, small)
+            for small in smalls:
+                entries = merged(entries, small)
         recipe = Recipe.model_validate(merged(entries, changes or {}))
     except OSError as error:
         raise ValueError(f"recipe {path} cannot be read: {error.strerror}") from error
@@ -198,6 +218,23 @@ def load_recipe(path: Path, variant: str | None = None, changes: Mapping[str, An
     return _placed(recipe, path.resolve().parent).model_copy(
         update={"name": path.name if variant is None else f"{path.name}, {variant}"}
     )
+
+
+def _layers(path: Path, may_have_base: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What a file says, laid over its base, and the ``small`` entries to be laid over that, the base's first."""
+    entries = yaml.safe_load(path.read_text())
+    if not isinstance(entries, dict):
+        raise ValueError(f"recipe {path} is no mapping of names to values")
+    base, small = entries.pop("base", None), entries.pop("small", None)
+    smalls = [] if small is None else [small]
+    if base is None:
+        return entries, smalls
+    other = path.parent / str(base)
+    # Of its own folder, because relative paths in it are taken from there.
+    if not may_have_base or str(base) != other.name or not other.is_file():
+        raise ValueError(f"recipe {path}: base must be a recipe of the same folder without a base, not {base}")
+    below, smalls_below = _layers(other, may_have_base=False)
+    return merged(below, entries), smalls_below + smalls
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 import torch
 from guided_runs import GUIDED, moved, recipe_of, start, state_of
 
+from networks import checkpoint
+from networks.hrnet import HRNetV2
+from networks.skf import Knowledge
+from training import feed
 from training.losses.sch import sch_loss
+from training.recipe import Semantics
+from training.systems import open_system
 from training.systems.retinexnet import RetinexNetSystem
 from training.systems.skf import PASCAL_CONTEXT, class_count
 from training.trainer import Run
@@ -79,6 +86,73 @@ def test_the_class_map_is_the_bright_pictures_unless_the_dark_ones_are_asked_for
         torch.testing.assert_close(terms["sch"], sch_loss(batch.low, batch.high, known.classes, 4, radius=0))
         found.append(terms["sch"].item())
     assert found[0] != found[1]
+
+
+class Quadrants(torch.nn.Module):
+    """A bank that works on pictures: four classes by how bright and how red a pixel is; it counts its calls."""
+
+    channels, classes = (4, 6, 8), 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> Knowledge:
+        self.seen.append(image)
+        ids = (image.mean(1) > 0.4).long() + 2 * (image[:, 0] > image[:, 1]).long()
+        return Knowledge((), torch.nn.functional.one_hot(ids, 4).movedim(-1, 1).float())
+
+
+def test_the_class_map_can_be_that_of_the_enhanced_picture_without_gradient(tmp_path: Path) -> None:
+    changes = {**SMALL, "options": {"skf": {"class_map": "output", "radius": 0, "discriminator_channels": 4}}}
+    recipe = recipe_of(tmp_path, "retinexnet", RELIGHTING, {"bank": "embedding", "sch": 1.0, "sa": 0.1}, **changes)
+    bank = Quadrants()
+    system = open_system(recipe, bank)
+    assert isinstance(system, RetinexNetSystem)
+    _, batch = start(recipe_of(tmp_path, "retinexnet", RELIGHTING, None, **SMALL))
+    enhanced = (3 * batch.low).clamp(0, 1).requires_grad_()
+    (_, terms), *_ = system.guided({}, enhanced, batch, 0)
+    assert [torch.equal(seen, enhanced) for seen in bank.seen] == [True]
+    assert not bank.seen[0].requires_grad
+    classes = bank(enhanced.detach()).classes
+    torch.testing.assert_close(terms["sch"], sch_loss(enhanced, batch.high, classes, 4, radius=0))
+
+
+def test_a_class_map_of_the_output_needs_a_bank_that_works_on_pictures(tmp_path: Path) -> None:
+    changes = {**SMALL, "options": {"skf": {"class_map": "output"}}}
+    with pytest.raises(ValueError, match="output needs a bank that works on pictures"):
+        start(recipe_of(tmp_path, "retinexnet", RELIGHTING, {"bank": "embedding", "sch": 1.0}, **changes))
+    flow = {"network": {"channels": 8, "blocks": 2, "stacked": [1], "steps": 1}, "options": changes["options"]}
+    with pytest.raises(ValueError, match="llflow-s makes no picture in training"):
+        start(recipe_of(tmp_path, "llflow-s", {"likelihood": 2}, {"bank": "embedding", "sch": 1.0}, **flow))
+
+
+def test_the_hrnet_is_fed_as_the_recipe_says_and_a_checkpoint_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    fed = []
+    for room in (feed, checkpoint):
+        monkeypatch.setattr(room, "HRNetV2", partial(HRNetV2, 4, 5))
+        monkeypatch.setattr(room, "load_pascal_context", lambda path, bank: fed.append(bank) or bank)
+    for normalise in (True, False):
+        how = Semantics(bank="hrnet", path=Path("weights.pth"), se=True, normalise=normalise)
+        bank = feed.open_bank(how)
+        assert isinstance(bank, HRNetV2)
+        assert bool(bank.mean.any()) == normalise
+        monkeypatch.setattr(checkpoint, "HRNetV2", HRNetV2)
+        saved = checkpoint.saved_bank(bank)
+        monkeypatch.setattr(checkpoint, "HRNetV2", partial(HRNetV2, 4, 5))
+        restored = checkpoint._open_bank(saved, Path("weights.pth"), Path("checkpoint.pt"))
+        assert restored is fed[-1]
+        assert torch.equal(restored.mean, bank.mean)
+    assert len(fed) == 4
+
+
+def test_feeding_is_told_apart_only_where_it_is_not_the_usual_one() -> None:
+    usual, other = (Semantics(bank="hrnet", path=Path("weights.pth"), normalise=given) for given in (True, False))
+    assert "normalise" not in usual.model_dump(mode="json")
+    assert other.model_dump(mode="json", exclude={"path"})["normalise"] is False
+    assert Semantics.model_validate(other.model_dump()) == other
+    with pytest.raises(ValueError, match="of bank hrnet alone"):
+        Semantics(bank="embedding", path=Path("cache"), normalise=False)
 
 
 def test_sch_can_act_in_every_nth_step_only(tmp_path: Path) -> None:

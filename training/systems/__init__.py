@@ -20,6 +20,7 @@ from training.systems.mirnet import MIRNetSystem
 from training.systems.restorers import RestorerSystem
 from training.systems.retinexnet import RetinexNetSystem
 from training.systems.sci import SCISystem
+from training.systems.skf import SKFSystem
 from training.systems.sllen import SLLENSystem
 from training.systems.zero_dce import ZeroDCESystem
 
@@ -55,6 +56,8 @@ def open_system(recipe: Recipe, bank: nn.Module | None = None) -> System:
         raise ValueError(f"'{recipe.system}' cannot be trained; these can: {', '.join(sorted(TRAINED))}")
     torch.manual_seed(recipe.seed)
     system = kind(recipe, network_options(recipe, bank))
+    if isinstance(system, SKFSystem):
+        system.consult(bank)
     if recipe.start is not None:
         system.start_from(recipe.start)
     return system

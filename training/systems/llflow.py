@@ -39,6 +39,8 @@ class LLFlowSystem(SKFSystem):
         self.options = options_of(Options, recipe)
         if recipe.semantics.sa:
             raise ValueError(f"{recipe.system} has no SA loss, its training makes no picture: set semantics.sa to 0")
+        if self.options.skf.class_map == "output":
+            raise ValueError(f"{recipe.system} makes no picture in training: options.skf.class_map cannot be output")
         super().__init__(recipe, network_options, self.options.skf)
         check_phases(recipe, ("likelihood",))
         crop = recipe.phases["likelihood"].crop

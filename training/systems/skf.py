@@ -3,9 +3,15 @@
 The recipe's ``semantics`` say which of them act and with which weights; ``options.skf`` says how they are computed.
 Both losses join the terms of a system's last sub-network (equation 15); the other sub-networks keep their own losses.
 One class map cuts both pictures: the bank's on the bright picture where there is one, a target that stays (K13); the
-released DRBN takes that of the enhanced picture in every step. The discriminator lives as long as the run, and its
-learning rate is the generator's times ``semantics.discriminator_rate`` (K16; released 1/1000 and a new one per epoch).
+released DRBN takes that of the enhanced picture in every step, here ``class_map: output``. The discriminator lives as
+long as the run, and its learning rate is the generator's times ``semantics.discriminator_rate`` (K16; released 1/1000
+and a new one per epoch).
 The weights are not in the paper; 1 and 0.1 are this project's defaults (K14), and the log has both terms by name.
+
+What the SE modules are told always comes from the brightened dark picture (K6). The released feeding is not offered in
+training: the bright picture (SNR's script) is not there at run time; the result of DRBN's third recurrence, and SNR's
+second pass over its own result, would run the bank inside the network in every step and every frame, and a bank of
+embeddings that were computed beforehand cannot follow them.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from networks.embedding_bank import EmbeddingBank
 from networks.skf import Knowledge
 from networks.skf_discriminator import SKFDiscriminator
 from training.batches import PairBatch
@@ -38,8 +45,9 @@ class SKFOptions(Strict):
     normaliser: Normaliser = "present"
     class_weights: tuple[float, ...] = ()
     """One weight per class of the bank for SCH; empty: all 1."""
-    class_map: Literal["bright", "dark"] = "bright"
-    """Whose class map cuts the pictures; ``dark``: that of the brightened input."""
+    class_map: Literal["bright", "dark", "output"] = "bright"
+    """Whose class map cuts the pictures; ``dark``: that of the brightened input; ``output``: that of the enhanced
+    picture in every step, as released, which needs a bank that works on pictures. No gradient passes the bank."""
     real: Real = "crops"
     """What the local discriminator sees of bright pictures."""
     discriminator_channels: int = Field(default=64, gt=0)
@@ -55,10 +63,18 @@ class SKFSystem(System):
         super().__init__(recipe, network_options)
         self.skf = options
         self.semantics = recipe.semantics
+        self.bank: nn.Module | None = None
         if self.semantics.sa:
             self.helpers["discriminator"] = SKFDiscriminator(
                 class_count(self.semantics), options.discriminator_channels
             )
+
+    def consult(self, bank: nn.Module | None) -> None:
+        """Take class maps of enhanced pictures from a bank. Raises ``ValueError`` where they count and it has none."""
+        blind = bank is None or (isinstance(bank, EmbeddingBank) and bank.encoder is None)
+        if blind and self.skf.class_map == "output" and (self.semantics.sch or self.semantics.sa):
+            raise ValueError("options.skf.class_map: output needs a bank that works on pictures, such as hrnet")
+        self.bank = bank
 
     def trained(self, phase: str) -> nn.Module:
         """The part of the network that moves in a phase."""
@@ -82,7 +98,7 @@ class SKFSystem(System):
 
         ``terms`` are the system's own, weighted. Raises ``ValueError`` when the batch knows no classes.
         """
-        how, known = self.semantics, self._known(batch)
+        how, known = self.semantics, self._known(batch, enhanced)
         classes = known.classes
         if how.sch and step % how.sch_every == 0:
             terms = terms | {"sch": how.sch * self._sch(enhanced, batch.high, known.logits.shape[1], classes)}
@@ -97,7 +113,13 @@ class SKFSystem(System):
         judged = discriminator_terms(judge, enhanced, batch.high, known.logits, worst, self.skf.real)
         yield "discriminator", {f"judge_{name}": term for name, term in judged.items()}
 
-    def _known(self, batch: PairBatch) -> Knowledge:
+    def _known(self, batch: PairBatch, enhanced: Tensor | None = None) -> Knowledge:
+        if self.skf.class_map == "output":
+            assert self.bank is not None
+            assert enhanced is not None
+            with torch.no_grad():
+                seen: Knowledge = self.bank(enhanced.detach())
+            return seen
         known = batch.target if self.skf.class_map == "bright" else batch.knowledge
         if known is None:
             raise ValueError(f"SCH and SA need the class map of the {self.skf.class_map} pictures, which no bank gave")
