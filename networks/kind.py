@@ -4,9 +4,10 @@ Decomposition splits a picture into reflectance and illumination; restoration, a
 adjustment brightens the illumination by a wanted ratio; the result is their product. All parts end in a sigmoid.
 
 The illumination head's last convolution is 1x1 as in the published code (the paper's figure says 3x3).
-Repaired: the published test code takes the ratio from the ground truth (B2). Here `ratio` is an argument, and without
-one it follows from the picture: `TARGET_LEVEL` over its mean illumination. The published loader stretches every picture
-to 0..1, which makes video flicker; here nothing is stretched (B3).
+Repaired: the published test code takes the ratio from the ground truth (B2). Here it is the network's own `ratio`: a
+number, 5.0 in the published mode without ground truth, or None (default), which takes it from the picture:
+`TARGET_LEVEL` over its mean illumination. A ratio in the call goes before it. The published loader stretches every
+picture to 0..1, which makes video flicker; here nothing is stretched (B3).
 Unknown: the SKF variant was never released. SE modules sit on the restoration's decoder outputs of 256, 128 and 64
 channels (K19); SKF trains only that last sub-network with its own losses, the adjustment keeps its own.
 Any picture size, odd ones too: padded to a multiple of 16 inside, cropped at the end.
@@ -26,7 +27,6 @@ from networks.skf import PROJECT, Knowledge, SEBottleneck, SEOptions, attach
 
 MULTIPLE = 16
 TARGET_LEVEL = 0.45
-DEFAULT_RATIO = 5.0
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -139,27 +139,36 @@ class KinD(nn.Module):
 
     `semantic`: three SE modules (`semantic_modules` makes them); `forward` then needs the `Knowledge` of the picture.
     `soften`: the published test without ground truth darkens the reflectance where it is dark itself (noise stays
-    hidden) and keeps the input where it is already bright.
+    hidden) and keeps the input where it is already bright. `ratio`: how much brighter, see `light_ratio`.
     """
 
     restoration: type[nn.Module] = Restoration
 
-    def __init__(self, channels: int = 32, semantic: Sequence[nn.Module] | None = None, soften: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 32,
+        semantic: Sequence[nn.Module] | None = None,
+        soften: bool = False,
+        ratio: float | None = None,
+    ) -> None:
         super().__init__()
+        if ratio is not None and ratio <= 0:
+            raise ValueError(f"the light ratio is a positive number or None, not {ratio}")
         self.soften = soften
+        self.ratio = ratio
         self.decompose = Decomposition(channels)
         self.restore = self.restoration(channels, semantic)
         self.adjust = Adjustment(channels)
 
     def forward(
-        self, image: Tensor, knowledge: Knowledge | None = None, ratio: float | Tensor | None = DEFAULT_RATIO
+        self, image: Tensor, knowledge: Knowledge | None = None, ratio: float | Tensor | None = None
     ) -> KinDOutput:
-        """Picture (N, 3, H, W) in 0..1; `ratio`: see `light_ratio`."""
+        """Picture (N, 3, H, W) in 0..1; `ratio`: a number, one for each picture, or the network's own (None)."""
         padded = pad_to_multiple(image, MULTIPLE)
         reflectance, illumination = self.decompose(padded)
         restored = self.restore(reflectance, illumination, knowledge)
         reflectance, illumination, restored = (crop_like(x, image) for x in (reflectance, illumination, restored))
-        adjusted = self.adjust(illumination, light_ratio(illumination, ratio))
+        adjusted = self.adjust(illumination, light_ratio(illumination, self.ratio if ratio is None else ratio))
         enhanced = restored * adjusted
         if self.soften:
             luma = (reflectance * reflectance.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)

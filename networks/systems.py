@@ -48,20 +48,24 @@ def _retinexnet(
     return retinexnet.RetinexNet(channels, decoder, modules)
 
 
-def _kind(channels: int = 32, soften: bool = False, semantics: Semantics | None = None) -> nn.Module:
+def _kind(
+    channels: int = 32, soften: bool = False, ratio: float | None = None, semantics: Semantics | None = None
+) -> nn.Module:
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
         modules = kind.semantic_modules(bank, channels, options=options)
-    return kind.KinD(channels, modules, soften)
+    return kind.KinD(channels, modules, soften, ratio)
 
 
-def _kind_plus(channels: int = 32, soften: bool = False, semantics: Semantics | None = None) -> nn.Module:
+def _kind_plus(
+    channels: int = 32, soften: bool = False, ratio: float | None = None, semantics: Semantics | None = None
+) -> nn.Module:
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
         modules = kind_plus.semantic_modules(bank, channels, options=options)
-    return kind_plus.KinDPlus(channels, modules, soften)
+    return kind_plus.KinDPlus(channels, modules, soften, ratio)
 
 
 def _drbn(width: int = 16, semantics: Semantics | None = None) -> nn.Module:
@@ -215,8 +219,6 @@ class Inference(nn.Module):
             enhanced = network(image, _painted(extra[0], published)).enhanced
         elif system == "wakeup-darkness":
             enhanced = network(image, _painted(extra[0], True), extra[1]).enhanced
-        elif system in ("kind", "kind-plus"):
-            enhanced = network(image, knowledge=self.knowledge(image, *extra), ratio=None).enhanced
         elif system in GUIDED:
             enhanced = network(image, knowledge=self.knowledge(image, *extra)).enhanced
         else:

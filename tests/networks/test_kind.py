@@ -9,6 +9,7 @@ from networks import kind, kind_plus
 from networks.kind import KinD, blur, light_ratio
 from networks.kind_plus import MSIA, KinDPlus
 from networks.skf import Knowledge
+from networks.systems import Inference, build
 
 BANK = (4, 8, 12)
 
@@ -52,6 +53,23 @@ def test_ratio() -> None:
     few, many = (network(image, ratio=r) for r in (1.0, 8.0))
     assert torch.equal(few.restored, many.restored)
     assert not torch.equal(few.adjusted, many.adjusted)
+
+
+@pytest.mark.parametrize("system", ["kind", "kind-plus"])
+def test_what_is_exported_brightens_by_the_ratio_of_the_network(system: str) -> None:
+    torch.manual_seed(0)
+    follows, fixed = build(system, {"channels": 4}).eval(), build(system, {"channels": 4, "ratio": 5.0}).eval()
+    fixed.load_state_dict(follows.state_dict())
+    image = 0.2 * torch.rand(1, 3, 20, 30)
+    with torch.no_grad():
+        illumination = follows(image).illumination
+        from_picture = follows(image, ratio=kind.TARGET_LEVEL / illumination.mean()).enhanced
+        torch.testing.assert_close(Inference(system, follows)(image), from_picture)
+        torch.testing.assert_close(Inference(system, fixed)(image), follows(image, ratio=5.0).enhanced)
+        torch.testing.assert_close(fixed(image, ratio=2.0).enhanced, follows(image, ratio=2.0).enhanced)
+        assert not torch.equal(Inference(system, fixed)(image), Inference(system, follows)(image))
+    with pytest.raises(ValueError, match="positive number or None"):
+        build(system, {"ratio": 0.0})
 
 
 def test_blur_is_a_gaussian_that_keeps_constants() -> None:
