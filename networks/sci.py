@@ -4,6 +4,9 @@ Retinex: a dark picture is illumination times reflectance. Three small convoluti
 by it gives the bright picture. In training a calibrator maps every stage's result back onto the first stage's input,
 so that one stage is enough at inference and the calibrator is thrown away. Both networks share their weights over the
 stages, and the repeated blocks share theirs.
+
+Any height and width from 1 pixel up, odd ones too: nothing is resized, borders are padded with zeros. In training batch
+norms need more than one value per channel, so a single picture of one pixel cannot be trained on.
 """
 
 from __future__ import annotations

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from networks.sci import SCI, load_sci
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "models" / "sci"
+DATA = Path(__file__).parents[3] / "shared" / "data"
+PUBLISHED = DATA / "models" / "sci"
+EXPOSURES = DATA / "exposures" / "val"
 NAMES = ("easy", "medium", "difficult")
 needs_published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"no published SCI checkpoints in {PUBLISHED}")
 
@@ -74,12 +77,41 @@ def plain_convolution(
     return out
 
 
+def generated() -> NDArray[np.float64]:
+    """A dark picture of 8 bits like a photo: soft light from a corner, a lamp, objects with edges, noise."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:61, 0:83] / 60
+    light = 0.02 + 0.1 * np.exp(-((x - 0.2) ** 2 + (y - 0.1) ** 2) / 0.3) + 0.9 * (np.hypot(x - 1.1, y - 0.3) < 0.05)
+    objects = rng.random((3, 7, 9)).repeat(10, 1).repeat(10, 2)[:, :61, :83]
+    picture = light * (0.3 + 0.7 * objects) + rng.normal(0, 0.004, (3, 61, 83))
+    return np.rint(255 * picture.clip(0, 1)) / 255
+
+
+def photo(scene: str) -> NDArray[np.float64]:
+    """A part of the darkest exposure of a scene."""
+    file = EXPOSURES / scene / "exposure_0.jpg"
+    if not file.is_file():
+        pytest.skip(f"no photo {file}")
+    with Image.open(file) as opened:
+        part = np.asarray(opened.convert("RGB"))[100:261, 90:303]
+    return part.transpose(2, 0, 1) / 255
+
+
+PICTURES = {
+    "generated": generated,
+    "scene030": lambda: photo("scene030"),
+    "scene041": lambda: photo("scene041"),
+}
+
+
 @needs_published
+@pytest.mark.parametrize("shown", PICTURES)
 @pytest.mark.parametrize("name", NAMES)
-def test_published_checkpoint_computes_what_the_paper_says(name: str) -> None:
+def test_published_checkpoint_computes_what_the_paper_says(name: str, shown: str) -> None:
     state = torch.load(PUBLISHED / f"{name}.pt", map_location="cpu", weights_only=True)
     w = {key.removeprefix("enhance."): value.double().numpy() for key, value in state.items()}
-    picture = np.random.default_rng(3).random((3, 21, 19))
+    picture = PICTURES[shown]()
+    assert picture.mean() < 0.25, "the checkpoints are for dark pictures"
     f = np.maximum(plain_convolution(picture, w["in_conv.0.weight"], w["in_conv.0.bias"]), 0)
     g = plain_convolution(f, w["conv.0.weight"], w["conv.0.bias"])
     mean, variance = w["conv.1.running_mean"], w["conv.1.running_var"]
