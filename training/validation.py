@@ -19,7 +19,7 @@ from networks.curve import CurveNet
 from networks.systems import Inference
 from networks.tone_curve import apply_grid
 from training.data import read_picture
-from training.extras import extra_inputs
+from training.extras import colours_of, extra_inputs
 from training.feed import open_cache, pairs_of, shuffled
 from training.metrics import psnr, ssim_gaussian
 from training.recipe import Recipe
@@ -69,7 +69,8 @@ class Validation:
         whole = Inference(self.recipe.system, network, self.bank).to(device)
         pair = self.pairs[number]
         regions_of = shuffled(self.pairs, pair) if self.recipe.semantics.regions == "shuffled" else pair
-        extra = extra_inputs(whole.extra, self.cache, pair.low, regions_of.low)
+        colours = colours_of({"options": self.recipe.options})
+        extra = extra_inputs(whole.extra, self.cache, pair.low, regions_of.low, colours)
         result: Tensor = whole(low.to(device), *(tensor.to(device) for tensor in extra)).cpu()
         return result
 

@@ -25,7 +25,7 @@ from engines.thumbnail import Thumbnail, sample
 from engines.tone_model import ToneModel
 from networks.checkpoint import Checkpoint, open_checkpoint
 from training.evaluate.planes import from_tensor, to_planes, to_rgb, to_tensor
-from training.extras import extra_inputs
+from training.extras import Colours, colours_of, extra_inputs
 from training.semantics import Semantics
 
 Extra = Mapping[str, NDArray[np.float32]]
@@ -37,12 +37,14 @@ class Model:
     """Call it with an RGB picture [h, w, 3], and with its file where ``cache`` knows about that.
 
     ``extra``: names of the semantic inputs it takes, zeros without ``cache``. ``trained_on``: words of its card.
+    ``colours``: how it learned to see regions painted; of bundles that is not known, they are shown hashed ones.
     """
 
     enhance: Enhance
     extra: tuple[str, ...] = ()
     cache: Semantics | None = None
     trained_on: str = ""
+    colours: Colours = "hashed"
 
     @property
     def semantics(self) -> str:
@@ -53,7 +55,7 @@ class Model:
 
     def __call__(self, picture: Bytes, file: Path | None = None) -> Bytes:
         known = self.cache if file is not None else None
-        tensors = extra_inputs(self.extra, known, file or Path())
+        tensors = extra_inputs(self.extra, known, file or Path(), colours=self.colours)
         return self.enhance(picture, {n: t.numpy() for n, t in zip(self.extra, tensors, strict=True)})
 
 
@@ -116,7 +118,7 @@ def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str)
         others = (torch.from_numpy(extra[name]).to(device) for name in inference.extra)
         return from_tensor(inference((to_tensor(picture) / 255).to(device), *others))
 
-    return Model(whole, inference.extra, cache, trained_on)
+    return Model(whole, inference.extra, cache, trained_on, colours_of(checkpoint.recipe))
 
 
 def _data_of(recipe: Mapping[str, Any] | None) -> str:

@@ -2,7 +2,8 @@
 
 Neither sees a target. With a calibrator every stage of the cascade is judged (E10: SCI's weights), without one there is
 a single stage, which is the published recipe. Region ids come from the dark picture alone (E6) and are painted with a
-colour for each (E3); a batch without ids trains what the network does where regions are not known.
+colour for each (E3) or, with ``colours: means``, each with its mean colour in the brightened dark picture (E5; of a
+crop, in the crop). A batch without ids trains what the network does where regions are not known.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from networks.enlighten_anything import EnlightenAnything, published_region_map, region_map
+from networks.enlighten_anything import EnlightenAnything, published_region_map, region_map, region_means
 from networks.sci import Stage
+from networks.skf import brighten
 from networks.wakeup_darkness import WakeupDarkness
 from training.batches import PairBatch
+from training.extras import Colours
 from training.losses.sci import sci_loss
 from training.recipe import Phase, Recipe, Strict
 from training.systems.base import System, make_optimizer, options_of
@@ -32,6 +35,8 @@ class Options(Strict):
     """Which weights move; the others keep their statistics too. ``enhancer``: all but the calibrator."""
     smooth_sigma: float = Field(10.0, gt=0)
     """Sigma of SCI's smoothness loss; 0.1 makes it follow edges (S2)."""
+    colours: Colours = "hashed"
+    """How regions are painted, in training and after it; the published layout has hashed colours alone."""
 
 
 def region_ids(batch: PairBatch, unknown: float = 0.0) -> Tensor:
@@ -60,6 +65,8 @@ class EnlightenAnythingSystem(System):
     def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
         super().__init__(recipe, network_options)
         self.options = options_of(Options, recipe)
+        if self.options.colours == "means" and self.network.layout == "published":
+            raise ValueError("the published layout paints regions in hashed colours: options.colours cannot be means")
         start_like_sci(self.network)
         parts: dict[Moving, nn.Module] = {"fusion": self.network.enhance.fuse, "enhancer": self.network.enhance}
         self.moving = parts.get(self.options.train, self.network)
@@ -74,7 +81,11 @@ class EnlightenAnythingSystem(System):
             self.network.eval()  # batch statistics of what is frozen would move otherwise
             self.moving.train()
         ids = region_ids(batch, self.options.unknown)
-        regions = published_region_map(ids) if self.network.layout == "published" else region_map(ids)
+        if self.network.layout == "published":
+            regions = published_region_map(ids)
+        else:
+            means = self.options.colours == "means"
+            regions = region_map(ids, region_means(ids, brighten(batch.low)) if means else None)
         stages = [Stage(*stage) for stage in self.network.unroll(batch.low, regions)]
         yield "network", sci_loss(stages, self.options.smooth_sigma)
 
