@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from networks.padding import pad_to_multiple
+from networks.padding import at_scale, pad_to_multiple
 from networks.skf import PROJECT, SE, Knowledge, KnowledgeBank, SEOptions
 
 MULTIPLE = 4
@@ -148,7 +148,7 @@ class DRBN(nn.Module):
                 knowledge = knowledge(result)
         bands = last(torch.cat([padded, result], dim=1), bands, self.semantic, knowledge)
         full, half, quarter = (
-            r[..., : -(-size[0] // step), : -(-size[1] // step)]
+            r[..., : at_scale(size[0], step), : at_scale(size[1], step)]
             for r, step in zip(bands.results, (1, 2, 4), strict=True)
         )
         return DRBNOutput(full.clamp(0.0, 1.0), (full, half, quarter))

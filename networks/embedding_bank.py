@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from networks.padding import at_scale
 from networks.skf import Knowledge
 
 
@@ -114,7 +115,7 @@ class EmbeddingBank(nn.Module):
         features = tuple(
             F.interpolate(
                 components[:, :channels],
-                size=(-(-height // (4 * 2**level)), -(-width // (4 * 2**level))),
+                size=(at_scale(height, 4 * 2**level), at_scale(width, 4 * 2**level)),
                 mode="bilinear",
                 align_corners=False,
             )

@@ -12,12 +12,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def at_scale(side: int, step: int) -> int:
+    """The side divided by ``step``, rounded up."""
+    # Not -(-side // step): ONNX rounds the quotient of a negative number towards zero, which gives one less.
+    return (side + step - 1) // step
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """[N, C, H, W] -> [N, C, H', W'] with H' and W' the next multiples of ``multiple``; equal input where they fit."""
     height, width = image.shape[-2:]
     # Written so that with symbolic sizes the padded ones are plainly products of the multiple.
-    rows = (height + multiple - 1) // multiple * multiple
-    columns = (width + multiple - 1) // multiple * multiple
+    rows = at_scale(height, multiple) * multiple
+    columns = at_scale(width, multiple) * multiple
     return F.pad(image, (0, columns - width, 0, rows - height), mode="replicate")
 
 

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from networks.padding import at_scale
+
 ITERATIONS = 8
 
 
@@ -103,7 +105,7 @@ class ZeroDCEPlusPlus(nn.Module):
             curves = self.estimator(image)
             return ZeroDCEOutput(apply_curves(image, curves), curves)
         height, width = image.shape[-2:]
-        small = (-(-height // self.reduction), -(-width // self.reduction))
+        small = at_scale(height, self.reduction), at_scale(width, self.reduction)
         reduced = F.interpolate(image, size=small, mode="bilinear", align_corners=False)
         curves = F.interpolate(self.estimator(reduced), size=(height, width), mode="bilinear", align_corners=False)
         return ZeroDCEOutput(apply_curves(image, curves), curves)

@@ -62,6 +62,8 @@ def network(system: str, bank: nn.Module | None = None, options: dict[str, Any] 
     for name, parameter in made.network.named_parameters():
         if name.endswith("log_gain") or ".last." in name:  # coupling layers of a flow start as the identity
             nn.init.normal_(parameter, std=0.05)
+        elif "estimator" in name:  # curves start next to nothing
+            nn.init.normal_(parameter, std=0.3)
     return made
 
 
