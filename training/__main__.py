@@ -16,10 +16,9 @@ import yaml
 
 from engines.errors import EngineError
 from training.ablation import collect, markdown, train
-from training.data import find_pairs
 from training.evaluate import command
 from training.recipe import load_recipe, merged
-from training.semantics import ensure_bank, fill_cache
+from training.semantics import command as semantics
 from training.trainer import fit
 
 
@@ -49,15 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     judging = commands.add_parser("evaluate", help="measure models on pictures: tables and a sheet of pictures")
     command.add_options(judging)
-    seeing = commands.add_parser("semantics", help="compute SAM's embeddings and regions of pairs once, and the bank")
-    seeing.add_argument("data", type=Path, help="folder of pairs or brackets; training pictures first, for the bank")
-    seeing.add_argument("--encoder", type=Path, required=True, help="SAM image encoder, ONNX")
-    seeing.add_argument("--decoder", type=Path, help="SAM mask decoder, ONNX; without it no regions")
-    seeing.add_argument("--cache", type=Path, required=True, help="folder to write to; a stopped run goes on")
-    seeing.add_argument(
-        "--brightest", type=float, default=0.25, help="mean up to which an exposure of brackets is dark"
-    )
-    seeing.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    seeing = commands.add_parser("semantics", help="compute once what SAM sees in pictures, and the bank")
+    semantics.add_options(seeing)
     given = parser.parse_args(arguments)
     try:
         if given.command == "fit":
@@ -65,12 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             recipe = load_recipe(given.recipe, given.variant, changes(given.set))
             print(fit(recipe, given.until, device=given.device))
         elif given.command == "semantics":
-            torch.set_num_threads(given.threads)
-            pairs = find_pairs(given.data, brightest=given.brightest)
-            done = fill_cache(pairs, given.cache, given.encoder, given.decoder, threads=given.threads)
-            print(f"{done.embeddings} embeddings and {done.regions} region maps computed, the others were there")
-            fitted = ensure_bank(pairs, given.cache, given.encoder)
-            print(f"{given.cache / 'bank.pt'} {'fitted on these pictures' if fitted else 'was there and is kept'}")
+            semantics.run(given)
         elif given.command == "ablate":
             _ablate(given)
         else:

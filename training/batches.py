@@ -1,14 +1,15 @@
 """Batches of picture pairs: crops at full resolution, flipped and transposed, with what is known about the scene.
 
 A batch depends on the seed, the phase and the step alone, not on what was drawn before: a run that was killed and
-resumed sees exactly the pictures that an unbroken run would have seen. Pictures are read when they are first drawn and
-kept in memory as bytes.
+resumed sees exactly the pictures that an unbroken run would have seen. Pictures are read when they are drawn and kept
+in memory as bytes while there is room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from networks.skf import Knowledge
 from training.data import Pair, read_picture
+from training.recent import LIMIT, Recent
 from training.recipe import Phase
 
 
@@ -76,11 +78,26 @@ class Crop:
 class PairSampler:
     """Draws batches from pairs. Pictures of a pair must be of the same size and not smaller than the crop."""
 
-    def __init__(self, pairs: Sequence[Pair], seed: int, unpaired: bool = False) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        seed: int,
+        unpaired: bool = False,
+        *,
+        bright: Sequence[Path] = (),
+        longest: int | None = None,
+        limit: int = LIMIT,
+    ) -> None:
+        """``unpaired``: the bright picture is one of ``bright``, or another pair's where there are none.
+
+        Pictures are reduced to sides of at most ``longest``; ``limit`` bytes of them are kept.
+        """
         self.pairs = pairs
         self.seed = seed
         self.unpaired = unpaired
-        self._pictures: dict[str, NDArray[np.uint8]] = {}
+        self.bright = bright
+        self.longest = longest
+        self._pictures: Recent[NDArray[np.uint8]] = Recent(limit)
 
     def draw(self, step: int, phase: Phase, phase_number: int = 0) -> list[tuple[Pair, Crop]]:
         """Which pairs the batch of this step shows, and which part of each."""
@@ -103,15 +120,15 @@ class PairSampler:
 
     def picture(self, pair: Pair, side: str) -> NDArray[np.uint8]:
         """The dark (``low``) or bright (``high``) picture of a pair."""
-        path = getattr(pair, side)
-        key = str(path)
-        if key not in self._pictures:
-            self._pictures[key] = read_picture(path)
-        return self._pictures[key]
+        return self._read(getattr(pair, side))
+
+    def _read(self, path: Path) -> NDArray[np.uint8]:
+        return self._pictures.get(path, lambda: read_picture(path, longest=self.longest))
 
     def batch(self, step: int, phase: Phase, phase_number: int = 0) -> tuple[PairBatch, list[tuple[Pair, Crop]]]:
-        """The pictures of this step, and where they come from."""
+        """The pictures of this step, and where they come from. Raises ``ValueError`` naming files that do not fit."""
         drawn = self.draw(step, phase, phase_number)
+        _need_one_size(drawn)
         lows = [crop.of(self.picture(pair, "low")) for pair, crop in drawn]
         highs = [self._bright(pair, crop, step, number) for number, (pair, crop) in enumerate(drawn)]
         return PairBatch(_stacked(lows), _stacked(highs)), drawn
@@ -123,13 +140,33 @@ class PairSampler:
                 raise ValueError(f"{pair.low} and {pair.high} differ in size")
             return crop.of(picture)
         rng = np.random.default_rng((self.seed, 13, step, number))
-        others = [other for other in self.pairs if other.high != pair.high] or list(self.pairs)
-        picture = self.picture(others[int(rng.integers(len(others)))], "high")
+        others = self.bright or [other.high for other in self.pairs if other.high != pair.high] or [pair.high]
+        path = others[int(rng.integers(len(others)))]
+        picture = self._read(path)
         height, width = picture.shape[:2]
         if min(height - crop.height, width - crop.width) < 0:
-            raise ValueError(f"a bright picture of {width}x{height} is smaller than {crop.width}x{crop.height}")
+            raise ValueError(
+                f"{path} is {width}x{height}, smaller than the part of {crop.width}x{crop.height} of {pair.low}: "
+                "set a smaller `crop:`"
+            )
         top, left = int(rng.integers(height - crop.height + 1)), int(rng.integers(width - crop.width + 1))
         return replace(crop, top=top, left=left).of(picture)
+
+
+def _need_one_size(drawn: Sequence[tuple[Pair, Crop]]) -> None:
+    """Raises ``ValueError`` naming two files whose samples cannot lie in one batch, and what to set."""
+    pair, crop = drawn[0]
+    for other, another in drawn:
+        if (another.height, another.width) != (crop.height, crop.width):
+            raise ValueError(
+                f"{pair.low} is {crop.width}x{crop.height}, but {other.low} is {another.width}x{another.height}: whole "
+                "pictures of several sizes do not fit into one batch; set `crop:` to a side, or `batch: 1`"
+            )
+        if another.size != crop.size:
+            raise ValueError(
+                f"{pair.low} and {other.low} are {crop.width}x{crop.height}, and one of them was transposed: leave "
+                "`transpose` out of `augment:`, or set `crop:` to a side, or `batch: 1`"
+            )
 
 
 def _stacked(pictures: Sequence[NDArray[Any]]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,18 +15,39 @@ from networks.embedding_bank import EmbeddingBank
 from networks.hrnet import HRNetV2, load_pascal_context
 from networks.skf import Knowledge, brighten
 from training.batches import Crop, PairBatch, PairSampler
-from training.data import Pair, find_pairs
-from training.recipe import Place, Recipe, Semantics
+from training.data import APART_TREE, TARGETLESS, LayoutError, Pair, find_apart, find_dark, find_pairs, is_apart
+from training.recent import Recent
+from training.recipe import Data, Place, Recipe, Semantics
 from training.semantics import Semantics as Cache
 from training.semantics import crop_embedding, crop_regions, load_bank
+from training.semantics.files import GAMMA
 
 Drawn = Sequence[tuple[Pair, Crop]]
 
 
 def pairs_of(data: Place) -> list[Pair]:
-    """The pairs that a recipe's ``data`` or ``validation`` names. Raises ``LayoutError`` where they are not."""
+    """The pairs that a recipe's ``data`` or ``validation`` names; pictures without targets are pairs of themselves.
+
+    Raises ``LayoutError`` where they are not.
+    """
     exclude: Any = "reported" if data.exclude == ("reported",) else data.exclude
+    if data.layout in TARGETLESS:
+        return find_dark(data.path, data.layout, exclude)
     return find_pairs(data.path, brightest=data.brightest, layout=data.layout, split=data.split, exclude=exclude)
+
+
+def open_sampler(data: Data, seed: int) -> PairSampler:
+    """Draws from what a recipe's ``data`` names: pairs, dark pictures, or dark and bright pictures of other scenes."""
+    if data.unpaired and data.layout is None:
+        if is_apart(data.path):
+            unwanted = () if data.exclude == ("reported",) else data.exclude
+            dark, bright = find_apart(data.path, data.split or "train", unwanted)
+            return PairSampler(dark, seed, unpaired=True, bright=bright, longest=data.longest)
+        try:
+            return PairSampler(pairs_of(data), seed, unpaired=True, longest=data.longest)
+        except LayoutError as error:
+            raise LayoutError(str(error), f"or {APART_TREE}") from error
+    return PairSampler(pairs_of(data), seed, data.unpaired, longest=data.longest)
 
 
 def open_bank(semantics: Semantics) -> nn.Module | None:
@@ -60,11 +81,11 @@ class Feed:
     def __init__(self, recipe: Recipe, bank: nn.Module | None) -> None:
         self.recipe = recipe
         self.bank = bank
-        self.sampler = PairSampler(pairs_of(recipe.data), recipe.seed, recipe.data.unpaired)
+        self.sampler = open_sampler(recipe.data, recipe.seed)
         how = recipe.semantics
         self.cache = open_cache(how)
-        self.embeddings: dict[Path, Tensor] = {}
-        self.maps: dict[Path, Tensor] = {}
+        self.embeddings: Recent[Tensor] = Recent()
+        self.maps: Recent[Tensor] = Recent()
         self.needs_target = bool(how.sch or how.sa or how.labels)
         self.numbers = {name: number for number, name in enumerate(recipe.phases)}
 
@@ -108,22 +129,21 @@ class Feed:
 
     def _embedding(self, pair: Pair, side: Literal["low", "high"]) -> Tensor:
         """The embedding of the dark picture, which SAM saw brightened, or of the bright one as it is."""
-        assert self.cache is not None
+        cache = self.cache
+        assert cache is not None
         path = pair.low if side == "low" else pair.high
-        if path not in self.embeddings:
-            gamma = {} if side == "low" else {"gamma": 1.0}
-            self.embeddings[path] = self.cache.embedding(path, **gamma).half()
-        return self.embeddings[path].float()
+        gamma = GAMMA if side == "low" else 1.0
+        return self.embeddings.get((path, gamma), lambda: cache.embedding(path, gamma).half()).float()
 
     def _regions(self, drawn: Drawn) -> Tensor:
         """Region ids of the dark pictures; where the recipe says so, of other pictures."""
-        assert self.cache is not None
+        cache = self.cache
+        assert cache is not None
         maps = []
         for pair, crop in drawn:
             source = shuffled(self.sampler.pairs, pair) if self.recipe.semantics.regions == "shuffled" else pair
-            if source.low not in self.maps:
-                self.maps[source.low] = self.cache.regions(source.low)
-            maps.append(crop_regions(self.maps[source.low], self._size(pair), crop))
+            ids = self.maps.get(source.low, partial(cache.regions, source.low))
+            maps.append(crop_regions(ids, self._size(pair), crop))
         return torch.stack(maps)
 
     def _size(self, pair: Pair) -> tuple[int, int]:

@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from training.data import TARGETLESS
+
 
 class Strict(BaseModel):
     """Settings that refuse keys they do not know."""
@@ -72,7 +74,7 @@ class Phase(Strict):
     steps: int = Field(gt=0)
     batch: int = Field(8, gt=0)
     crop: int | None = Field(None, gt=0)
-    """Side of the square crops; None: whole pictures (then ``batch`` is 1)."""
+    """Side of the square crops; None: whole pictures, of one size where ``batch`` is more than 1."""
     optimizer: OptimizerSettings
     schedule: Schedule = Schedule()
     clip: float | None = Field(None, gt=0)
@@ -85,13 +87,24 @@ class Place(Strict):
 
     path: Path
     layout: str | None = None
-    """One of the layouts of `training.data`; None: found from the folder's tree."""
-    split: Literal["train", "test"] | None = None
-    """For layouts that have both; None: what the recipe uses it for says it."""
+    """One of the layouts of `training.data`; None: found from the folder's tree.
+
+    ``unpaired`` and ``sice`` have no targets, for systems that never see one: a picture is then its own bright one.
+    """
+    split: Literal["train", "val", "test"] | None = None
+    """For layouts that have several; None: what the recipe uses it for says it."""
     exclude: tuple[str, ...] = ()
     """Names of pairs that are left out; ``reported``: those that were reported as bad for this data set."""
     brightest: float = Field(0.25, gt=0, le=1)
     """In exposure brackets: the mean of the brightest exposure that is still an input."""
+    longest: int | None = Field(None, gt=0)
+    """Longest side in pixels; larger pictures are reduced to it on reading."""
+
+    @model_serializer(mode="wrap")
+    def _as_set(self, entries: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``longest`` where it is not set: runs begun before there was one are the same runs."""
+        found: dict[str, Any] = entries(self)
+        return {name: value for name, value in found.items() if name != "longest" or value is not None}
 
 
 class Data(Place):
@@ -100,7 +113,7 @@ class Data(Place):
     name: str
     licence: str
     unpaired: bool = False
-    """The bright picture of a sample is another scene's."""
+    """The bright picture of a sample is another scene's: from ``trainB`` beside ``trainA``, or another pair's."""
 
 
 class Semantics(Strict):
@@ -151,6 +164,9 @@ class Semantics(Strict):
         return found
 
 
+WITHOUT_TARGETS = ("sci", "enlighten-anything", "wakeup-darkness", "zero-dce", "zero-dce-plus-plus")
+"""Systems whose losses never look at a bright picture."""
+
 OPTION_PATHS = ("vgg16", "labelled")
 """Entries of ``options`` that are paths."""
 
@@ -180,6 +196,19 @@ class Recipe(Strict):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of the networks on a GPU; on a CPU always fp32."""
     save_every: int = Field(200, gt=0)
+
+    @model_validator(mode="after")
+    def _has_the_targets_it_needs(self) -> Recipe:
+        targetless = self.data.layout in TARGETLESS
+        if targetless and self.data.unpaired:
+            raise ValueError(f"unpaired data has bright pictures, and layout {self.data.layout} has none")
+        if targetless and self.system not in WITHOUT_TARGETS:
+            raise ValueError(f"{self.system} learns from targets, and layout {self.data.layout} has none")
+        if (targetless or self.data.unpaired) and (self.semantics.sch or self.semantics.sa or self.semantics.labels):
+            raise ValueError("semantics.sch, sa and labels look at the target of every picture: the data needs pairs")
+        if self.validation is not None and self.validation.layout in TARGETLESS:
+            raise ValueError(f"validation compares with targets, and layout {self.validation.layout} has none")
+        return self
 
     @property
     def steps(self) -> int:

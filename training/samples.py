@@ -70,7 +70,10 @@ class Batch:
 class Samples:
     """All pictures of the pairs and one degraded version of each dark one."""
 
-    def __init__(self, pairs: Sequence[Pair], augmentation: Augmentation, seed: int) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], augmentation: Augmentation, seed: int, longest: int | None = None
+    ) -> None:
+        """``longest``: pictures are reduced to sides of at most this."""
         self.augmentation = augmentation
         self.seed = seed
         self.lows: list[NDArray[np.uint8]] = []
@@ -80,7 +83,9 @@ class Samples:
         pictures: dict[str, NDArray[np.uint8]] = {}
         for pair in pairs:
             paths = [pair.low, pair.high] + ([pair.brighter] if pair.brighter else [])
-            low, high, *more = [pictures.setdefault(str(path), _even(read_picture(path))) for path in paths]
+            low, high, *more = [
+                pictures.setdefault(str(path), _even(read_picture(path, longest=longest))) for path in paths
+            ]
             if low.shape != high.shape:
                 raise ValueError(f"{pair.low} and {pair.high} differ in size")
             self.lows.append(low)

@@ -55,7 +55,8 @@ class Validation:
         # A copy: the feed's bank stays where batches are made while this one follows the network to its device.
         self.bank = copy.deepcopy(bank) if recipe.semantics.se else None
         self.pairs = pairs_of(recipe.validation)
-        self.pictures = [(_tensor(pair.low), _tensor(pair.high)) for pair in self.pairs]
+        longest = recipe.validation.longest
+        self.pictures = [(_tensor(pair.low, longest), _tensor(pair.high, longest)) for pair in self.pairs]
         self.cache = open_cache(recipe.semantics)
 
     @torch.no_grad()
@@ -96,7 +97,7 @@ class Validation:
         Image.fromarray(np.concatenate(rows)).save(target)
 
 
-def _tensor(path: Path) -> Tensor:
-    picture = read_picture(path)
+def _tensor(path: Path, longest: int | None) -> Tensor:
+    picture = read_picture(path, longest=longest)
     even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
     return torch.from_numpy(np.ascontiguousarray(even.transpose(2, 0, 1)))[None].float() / 255

@@ -38,6 +38,12 @@ def lol(folder: Path) -> Path:
     return folder
 
 
+def lol_480(folder: Path) -> Path:
+    for part, numbers in (("train480", (2, 5)), ("val5", (7,)), ("test15", (1,))):
+        pair_files(folder / part, "low", "high", [(f"{n}.png", f"{n}.png") for n in numbers])
+    return folder
+
+
 def lol_v2(folder: Path, real: bool = True, synthetic: bool = True, size: Size = _SIZE) -> Path:
     if real:
         for part, numbers in (("Train", (1, 2)), ("Test", (690,))):

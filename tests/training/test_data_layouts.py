@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_trees import brackets, grey, lol, lol_v2, save
+from picture_trees import brackets, grey, lol, lol_480, lol_v2, save
 from PIL import Image
 
 from training.data import (
@@ -59,9 +59,23 @@ def test_lol_v2_holds_two_data_sets_that_must_be_told_apart(tmp_path: Path) -> N
     assert names(tmp_path, split="test", layout="lol-v2-real") == ["low00690"]
 
 
+def test_lol_as_enlighten_anything_splits_it(tmp_path: Path) -> None:
+    lol_480(tmp_path)
+    assert names(tmp_path, split="train") == ["2", "5"]
+    assert names(tmp_path, split="val") == names(tmp_path / "val5") == ["7"]
+    assert names(tmp_path, split="test") == ["1"]
+    with pytest.raises(LayoutError, match=r"splits train, val and test: say which\nlayout lol-480:\n.*train480"):
+        find_pairs(tmp_path)
+    with pytest.raises(LayoutError, match="no split val; layout lol has train and test"):
+        find_pairs(lol(tmp_path / "lol"), split="val")
+    with pytest.raises(OverlapError, match="shares scenes with lol"):
+        refuse_overlap("mine", "LOL-v2-real", "lol-480")
+
+
 def test_every_layout_is_found_from_its_tree(tmp_path: Path) -> None:
     trees = {
         "lol": lol(tmp_path / "a"),
+        "lol-480": lol_480(tmp_path / "f"),
         "lol-v2-real": lol_v2(tmp_path / "b", synthetic=False),
         "lol-v2-synthetic": lol_v2(tmp_path / "c", real=False),
         "pairs": tmp_path / "d",
@@ -78,7 +92,7 @@ def test_every_layout_is_found_from_its_tree(tmp_path: Path) -> None:
 def test_a_split_must_be_named_where_there_are_two(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match=r"splits train and test: say which\nlayout lol:\n.*our485"):
         find_pairs(lol(tmp_path))
-    with pytest.raises(LayoutError, match="no layout is called lol2; known are lol, lol-v2-real"):
+    with pytest.raises(LayoutError, match="no layout is called lol2; known are lol, lol-480, lol-v2-real"):
         find_pairs(tmp_path, layout="lol2")
 
 

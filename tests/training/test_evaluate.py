@@ -95,6 +95,16 @@ def test_figures_of_pictures_whose_answer_is_known(
     assert "- ssim uniform7: ssim_uniform7_rgb: 7x7 uniform window" in page
 
 
+def test_files_are_written_where_nobody_says_where_and_it_is_told(
+    tmp_path: Path, grey_pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "--model", "input", "--data", str(grey_pairs)]) == 0
+    assert "table.md, table.json and sheet.png are in out/evaluate" in capsys.readouterr().out
+    written = {path.name for path in (tmp_path / "out" / "evaluate").iterdir()}
+    assert written == {"table.md", "table.json", "sheet.png"}
+
+
 def test_gt_mean_is_a_switch_that_the_table_tells(tmp_path: Path, grey_pairs: Path) -> None:
     for kind, said in (("grey", "(grey over grey)"), ("llflow", "LLFlow")):
         out = tmp_path / kind
@@ -214,7 +224,8 @@ def test_what_was_trained_on_one_lol_is_not_measured_on_the_other(
     assert "guided was trained on LOL (v1), our485, which shares scenes with lol-v2-real" in capsys.readouterr().err
     assert main([*arguments, str(tmp_path / "data" / "Real_captured" / "Test")]) == 1
     assert "shares scenes" in capsys.readouterr().err
-    assert main([*arguments, str(tmp_path / "data"), "--layout", "lol-v2-synthetic"]) == 0
+    out = ["-o", str(tmp_path / "out")]
+    assert main([*arguments, str(tmp_path / "data"), "--layout", "lol-v2-synthetic", *out]) == 0
 
 
 def test_a_checkpoint_of_curve_goes_through_the_grid(tmp_path: Path) -> None:

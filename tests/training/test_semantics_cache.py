@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_pictures import brackets
+from training_pictures import brackets, save
 
 from engines.sam.image_encoder import ImageEncoder
 from tests.engines.fake_sam import write_decoder, write_encoder
@@ -206,6 +206,29 @@ def test_the_command_fills_the_cache_and_fits_the_bank_once(
     assert (cache / "bank.pt").read_bytes() == before
     assert main([*command[:3], str(tmp_path / "none.onnx"), *command[4:]]) == 1
     assert "none.onnx" in capsys.readouterr().err
+
+
+def test_the_command_prepares_splits_and_pictures_without_targets(
+    tmp_path: Path, models: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache, flat = tmp_path / "cache", tmp_path / "MEF"
+    for number, path in enumerate(("LOL/our485/low", "LOL/our485/high", "LOL/eval15/low", "LOL/eval15/high", "MEF")):
+        save(np.full((24, 32, 3), 0.1 + 0.1 * number), tmp_path / path / "1.png")
+    more = ["--encoder", str(models[0]), "--decoder", str(models[1]), "--cache", str(cache)]
+    assert main(["semantics", str(tmp_path / "LOL"), *more]) == 1
+    assert "LOL has the splits train and test: say which" in capsys.readouterr().err
+    assert main(["semantics", str(tmp_path / "LOL"), "--layout", "lol", "--split", "train", *more]) == 0
+    assert "2 embeddings and 1 region maps" in capsys.readouterr().out
+    semantics = Semantics(cache)
+    with pytest.raises(ValueError, match="not in the cache"):
+        semantics.regions(tmp_path / "LOL" / "eval15" / "low" / "1.png")
+    for layout in (["--layout", "unpaired"], []):
+        assert main(["semantics", str(flat), *layout, *more]) == 0
+        computed = "1 embeddings and 1 region maps" if layout else "0 embeddings and 0 region maps"
+        assert computed in capsys.readouterr().out
+    assert semantics.regions(flat / "1.png").shape == (192, 256)
+    with pytest.raises(ValueError, match="not in the cache"):
+        semantics.embedding(flat / "1.png", 1.0)
 
 
 def test_a_file_that_is_no_bank_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The folder layouts that data sets are published in: how each is recognised, and the tree it has.
 
 Sources: LOL is RetinexNet's (BMVC 2018), LOL-v2 DRBN's (CVPR 2020, real and synthetic part); the brackets are laid out
-by this project from multi-exposure sets. MEF, LIME, NPE and DICM have no targets: see ``unpaired``.
+by this project from multi-exposure sets. ``lol-480`` is LOL as Enlighten Anything's released training splits it, five
+pairs held out of the training part. MEF, LIME, NPE and DICM have no targets: see ``unpaired``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from training.data.brackets import is_bracket
 from training.data.files import BRIGHT_NAMES, DARK_NAMES, folder_called
 from training.data.pictures import LayoutError
 
-Split = Literal["train", "test"]
+Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ _BRACKETS = """  FOLDER/SCENE/exposure_0.jpg   the darkest exposure of the scene
   FOLDER/index.json             optional: {"SCENE": {"mean": [mean of exposure_0 in 0..1, ...]}}"""
 _LOL = """  FOLDER/our485/{low,high}/NAME.png    split train
   FOLDER/eval15/{low,high}/NAME.png    split test"""
+_LOL_480 = """  FOLDER/train480/{low,high}/NAME.png    split train
+  FOLDER/val5/{low,high}/NAME.png        split val
+  FOLDER/test15/{low,high}/NAME.png      split test"""
 _REAL = """  FOLDER/Real_captured/Train/Low/low00001.png, .../Normal/normal00001.png    split train
   FOLDER/Real_captured/Test/Low/low00690.png, .../Normal/normal00690.png     split test"""
 _SYNTHETIC = """  FOLDER/Synthetic/Train/{Low,Normal}/NAME.png    split train
@@ -88,6 +92,13 @@ LAYOUTS: dict[str, Layout] = {
             _has("our485", "eval15"),
             {"train": "our485", "test": "eval15"},
             # A user's report to the authors of RetinexNet; the authors' own list is not known.
+            ("79", "111", "735"),
+        ),
+        Layout(
+            "lol-480",
+            _tree("lol-480", _LOL_480),
+            _has("train480", "val5", "test15"),
+            {"train": "train480", "val": "val5", "test": "test15"},
             ("79", "111", "735"),
         ),
         Layout(
@@ -127,3 +138,15 @@ def find_layout(folder: Path, name: str | None = None) -> Layout:
         names = ", ".join(layout.name for layout in found)
         raise LayoutError(f"{folder} holds several data sets, name the layout of one: {names}")
     return found[0]
+
+
+def need_split(layout: Layout, folder: Path, split: Split | None) -> Split:
+    """The split that is asked for, else the one that ``folder`` itself is. Raises ``LayoutError`` where neither is."""
+    *first, last = layout.splits
+    known = f"{', '.join(first)} and {last}"
+    found = split or layout.split_of(folder)
+    if found is None:
+        raise LayoutError(f"{folder} has the splits {known}: say which", layout.tree)
+    if found not in layout.splits:
+        raise LayoutError(f"{folder} has no split {found}; layout {layout.name} has {known}", layout.tree)
+    return found

@@ -8,7 +8,7 @@ from typing import Literal
 
 from training.data.brackets import pair_brackets
 from training.data.files import pair_files
-from training.data.layouts import TREES, Split, find_layout
+from training.data.layouts import TREES, Split, find_layout, need_split
 from training.data.pair import Pair
 from training.data.pictures import LayoutError
 
@@ -31,22 +31,19 @@ def find_pairs(
     known = find_layout(folder, layout)
     tree = TREES if layout is None and not known.splits else known.tree
     if known.splits:
-        split = split or known.split_of(folder)
-        if split is None:
-            raise LayoutError(f"{folder} has the splits train and test: say which", tree)
-        pairs = pair_files(known.part(folder, split), tree)
+        pairs = pair_files(known.part(folder, need_split(known, folder, split)), tree)
     elif known.name == "pairs":
         pairs = pair_files(folder, tree)
     else:
         pairs = pair_brackets(folder, tree, darkest, brightest)
-    pairs = _without(pairs, known.reported, folder) if exclude == "reported" else _without(pairs, exclude, folder, True)
+    pairs = without(pairs, known.reported, folder) if exclude == "reported" else without(pairs, exclude, folder, True)
     if not pairs:
         raise LayoutError(f"{folder} holds no pairs", tree)
     return pairs
 
 
-def _without(pairs: list[Pair], names: Collection[str | int], folder: Path, strict: bool = False) -> list[Pair]:
-    """``strict``: a name that no pair has is refused; a list of another split's pairs is not."""
+def without(pairs: list[Pair], names: Collection[str | int], folder: Path, strict: bool = False) -> list[Pair]:
+    """The pairs that are not called so. ``strict``: a name that no pair has is refused; one of another split is not."""
     unwanted = {str(name) for name in names}
     unknown = unwanted - {pair.name for pair in pairs}
     if strict and unknown:

@@ -28,11 +28,19 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_picture(path) and path.is_file())
 
 
-def read_picture(path: Path, tree: str = "") -> NDArray[np.uint8]:
-    """[h, w, 3] RGB. Raises ``LayoutError`` naming a file that is missing or not a picture."""
+def read_picture(path: Path, tree: str = "", longest: int | None = None) -> NDArray[np.uint8]:
+    """[h, w, 3] RGB, reduced where a side is longer than ``longest``. Raises ``LayoutError`` naming a file that is
+    missing or not a picture.
+    """
     try:
         with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+            if longest is None or max(picture.size) <= longest:
+                return np.asarray(picture.convert("RGB"))
+            share = longest / max(picture.size)
+            # From the size in the file: partners of one size keep one size, however each is stored.
+            width, height = (max(1, round(share * side)) for side in picture.size)
+            picture.draft("RGB", (2 * width, 2 * height))  # a large JPEG need not be decoded in full
+            return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
     except (OSError, UnidentifiedImageError) as error:
         raise LayoutError(f"{path} cannot be read as a picture ({error})", tree) from error
 

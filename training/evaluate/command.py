@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from training.data import LAYOUTS, LayoutError, find_layout, find_pairs, find_pictures, refuse_overlap
-from training.evaluate.measure import Measures, Subject, open_lpips
+from training.data import LAYOUT_NAMES, LAYOUTS, find_subjects, refuse_overlap
+from training.evaluate.measure import Measures, open_lpips
 from training.evaluate.sheet import Cells
 from training.evaluate.table import evaluate, figure, heading, markdown, open_models
 from training.metrics import LPIPS
 
-UNPAIRED = "unpaired"
 _LPIPS_CACHE = Path()
 """Given as the folder by ``--lpips`` alone: torchvision's own cache."""
 
@@ -34,9 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="a published data set, pairs, brackets, or pictures")
     parser.add_argument(
-        "--layout", choices=(*LAYOUTS, UNPAIRED), help="how the data is laid out (default: found from its tree)"
+        "--layout", choices=LAYOUT_NAMES, help="how the data is laid out (default: found from its tree)"
     )
-    parser.add_argument("--split", choices=("train", "test"), default="test", help="part of the data (default test)")
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="part of the data (default test)"
+    )
     parser.add_argument("--exclude", nargs="+", default=[], help="pairs to leave out by name, or: reported")
     parser.add_argument("--brightest", type=float, default=0.25, help="mean up to which an exposure counts as dark")
     parser.add_argument(
@@ -59,57 +60,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank", type=Path, help="PASCAL-Context checkpoint of the HRNet, for networks it guides")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
-    parser.add_argument("-o", "--output", type=Path, help="folder for table.md, table.json and sheet.png")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("out/evaluate"),
+        help="folder for table.md, table.json and sheet.png (default out/evaluate)",
+    )
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
     """Measures, prints, writes. Raises ``ValueError`` and what opening a model raises."""
     torch.set_num_threads(given.threads)
-    layout, subjects = find_subjects(given)
+    layout, subjects = find_subjects(given.data, given.layout, given.split, given.exclude, given.brightest)
     options = {"device": given.device, "threads": given.threads, "bank": given.bank}
     models = open_models(given.model, semantics=given.semantics, **options)
     for named in models:
         refuse_overlap(named.name, named.model.trained_on, layout, given.data)
     lpips: dict[str, LPIPS] = {}
     notes: list[str] = []
-    if given.lpips is not None and layout != UNPAIRED:
+    if given.lpips is not None and layout in LAYOUTS:
         lpips, notes = open_lpips(None if given.lpips == _LPIPS_CACHE else given.lpips)
     measures = Measures(given.gt_mean, given.niqe, lpips)
-    cells = Cells(subjects) if given.output else None
+    cells = Cells(subjects)
     table = evaluate(
         models, subjects, _name(given, layout), measures=measures, notes=notes, device=given.device, cells=cells
     )
     print_table(table)
-    if cells is not None:
-        given.output.mkdir(parents=True, exist_ok=True)
-        (given.output / "table.json").write_text(json.dumps(table, indent=2) + "\n")
-        (given.output / "table.md").write_text(markdown(table))
-        cells.save(given.output / "sheet.png")
+    given.output.mkdir(parents=True, exist_ok=True)
+    (given.output / "table.json").write_text(json.dumps(table, indent=2) + "\n")
+    (given.output / "table.md").write_text(markdown(table))
+    cells.save(given.output / "sheet.png")
+    print(f"table.md, table.json and sheet.png are in {given.output}")
     return table
-
-
-def find_subjects(given: argparse.Namespace) -> tuple[str, Sequence[Subject]]:
-    """The name of the layout, and the pairs, or the pictures where a folder holds no pairs but pictures."""
-    if given.layout != UNPAIRED:
-        try:
-            layout = find_layout(given.data, given.layout)
-        except LayoutError:
-            if given.layout is not None or not _is_flat(given.data):
-                raise
-        else:
-            exclude = "reported" if given.exclude == ["reported"] else given.exclude
-            pairs = find_pairs(
-                given.data, brightest=given.brightest, layout=given.layout, split=given.split, exclude=exclude
-            )
-            return layout.name, pairs
-    return UNPAIRED, find_pictures(given.data)
-
-
-def _is_flat(folder: Path) -> bool:
-    try:
-        return bool(find_pictures(folder))
-    except LayoutError:
-        return False
 
 
 def _name(given: argparse.Namespace, layout: str) -> str:

@@ -12,14 +12,11 @@ from rich.progress import track
 from torch import Tensor
 
 from engines.planes import Bytes
-from training.data import Pair, read_picture
+from training.data import Subject, read_picture
 from training.evaluate.models import Model
 from training.evaluate.planes import to_tensor
 from training.metrics import FULL_REFERENCE, LPIPS, WeightsMissingError, gt_mean, niqe
 from training.metrics.lpips import Backbone
-
-Subject = Pair | Path
-"""What is enhanced: a pair, or a dark picture without target."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from engines.planes import Bytes
-from training.data import read_picture
-from training.evaluate.measure import Subject
+from training.data import Subject, read_picture
 
 _ROWS, _WIDTH, _STRIP, _GAP = 8, 256, 18, 4
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.data import Pair
+from training.data import Pair, Subject
 from training.evaluate.conditions import conditions
-from training.evaluate.measure import Measures, Subject, measure
+from training.evaluate.measure import Measures, measure
 from training.evaluate.models import Model, open_method
 from training.evaluate.sheet import Cells
 from training.metrics import GT_MEAN, VARIANTS

@@ -1,4 +1,4 @@
-"""Fills a semantics cache for the pairs of a data set: embeddings of both pictures, regions of the dark one, the bank.
+"""Fills a semantics cache for a data set: embeddings of both pictures of a pair, regions of the dark one, the bank.
 
 Regions and the bank come from the dark picture, brightened by one fixed curve in training and after it: a map made from
 the bright target would tell the network what it is to find (Enlighten Anything's published code validates on those). A
@@ -22,7 +22,7 @@ from rich.progress import Progress
 from engines.sam.automatic import AutomaticOptions, find_regions
 from engines.sam.image_encoder import CELL, SIDE, Encoded, ImageEncoder, embedding_size
 from engines.sam.mask_decoder import MaskDecoder, mask_size
-from training.data import Pair, read_picture
+from training.data import Pair, Subject, read_picture
 from training.semantics import files
 from training.semantics.bank import FILE, fit_bank, save_bank
 from training.semantics.cache import Semantics
@@ -49,7 +49,7 @@ def brightened(picture: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
 
 
 def fill_cache(
-    pairs: Sequence[Pair],
+    subjects: Sequence[Subject],
     cache: Path,
     encoder: Path,
     decoder: Path | None = None,
@@ -58,7 +58,7 @@ def fill_cache(
     progress: bool = True,
 ) -> Done:
     """Embeddings of all dark (brightened) and bright pictures and, with a decoder, regions of the dark ones."""
-    dark, bright = _unique(pair.low for pair in pairs), _unique(pair.high for pair in pairs)
+    dark, bright = _dark(subjects), _unique(one.high for one in subjects if isinstance(one, Pair))
     work = _Work(cache, encoder, decoder, options, threads)
     tasks = [("dark", dark, work.dark), ("bright", bright, work.bright)]
     embeddings = regions = 0
@@ -126,13 +126,17 @@ def picture_size(path: Path) -> tuple[int, int]:
         return picture.height, picture.width
 
 
-def ensure_bank(pairs: Sequence[Pair], cache: Path, encoder: Path) -> bool:
+def ensure_bank(subjects: Sequence[Subject], cache: Path, encoder: Path) -> bool:
     """Fits ``bank.pt`` on the dark pictures, whose embeddings must be there; False where there is one already."""
     if (cache / FILE).is_file():
         return False
     semantics = Semantics(cache, files.digest(encoder)[:12])
-    save_bank(fit_bank(semantics, _unique(pair.low for pair in pairs)), cache / FILE)
+    save_bank(fit_bank(semantics, _dark(subjects)), cache / FILE)
     return True
+
+
+def _dark(subjects: Sequence[Subject]) -> list[Path]:
+    return _unique(one.low if isinstance(one, Pair) else one for one in subjects)
 
 
 def _unique(paths: Iterable[Path]) -> list[Path]:

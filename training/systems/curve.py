@@ -54,7 +54,7 @@ class Thumbnails:
 
     def __init__(self, recipe: Recipe, augmentation: Augmentation) -> None:
         self.recipe = recipe
-        self.samples = Samples(pairs_of(recipe.data), augmentation, recipe.seed)
+        self.samples = Samples(pairs_of(recipe.data), augmentation, recipe.seed, recipe.data.longest)
 
     def batch(self, step: int) -> Batch:
         _, phase, _ = self.recipe.at(step)
