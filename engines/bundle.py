@@ -45,7 +45,10 @@ class PaperCard:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCard:
-    """What the weights come from, so that anyone can judge them or train them again."""
+    """What the weights come from, so that anyone can judge them or train them again.
+
+    Raises ``ValueError`` without ``data_licence``, which the weights carry on.
+    """
 
     data: str
     data_licence: str
@@ -53,12 +56,17 @@ class TrainingCard:
     steps: int
     seed: int
 
+    def __post_init__(self) -> None:
+        if not self.data_licence.strip():
+            raise ValueError("data_licence is empty: weights follow the licence of what they were trained on")
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """All that is known about a bundle. ``kind`` says what the model gives: a tone-curve grid, or a picture.
 
-    ``sha256`` is filled in by ``write_bundle``; ``paper`` is None for a system of this project's own.
+    ``sha256`` is filled in by ``write_bundle``; ``paper`` is None for a system of this project's own. ``faithful``,
+    ``repaired`` and ``unknown`` compare the system with that paper; cards from before they existed have them empty.
     """
 
     name: str
@@ -70,6 +78,9 @@ class Card:
     training: TrainingCard
     licence: str
     paper: PaperCard | None = None
+    faithful: str = ""
+    repaired: str = ""
+    unknown: str = ""
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     notes: str = ""
     sha256: str = ""

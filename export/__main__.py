@@ -84,7 +84,8 @@ def export(given: argparse.Namespace) -> str:
         training,
         parity,
         metrics,
-        guided=bool(checkpoint.options.get("semantics")),
+        options=checkpoint.options,
+        recipe=checkpoint.recipe,
         size=given.size,
         note=given.note,
     )

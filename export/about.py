@@ -1,6 +1,7 @@
 """What is known about every system: its paper, what our network keeps of it, what it mends, what nobody could find out.
 
-Cards of bundles and docs/models.md are written from this.
+Cards of bundles and docs/models.md are written from this. A network may be built and trained with other options than
+its paper's: what depends on them is told as the published network's or as the default; cards add a network's own.
 """
 
 from __future__ import annotations
@@ -37,9 +38,14 @@ class About:
 
 _UNPUBLISHED = (
     "The code of this guided form was never published: where the modules sit and how wide they are is this project's "
-    "choice, made so that they add about as many parameters as the paper prints."
+    "choice, made so that at the published size they add about as many parameters as the paper prints."
 )
 _NO_LICENCE = "The published code has no licence: all rights reserved."
+_FLOW_REPAIRED = (
+    "The published figures scale the output to the mean brightness of the ground truth; nothing here does unless its "
+    "table says so. Inverse convolutions are computed once, before the export."
+)
+_FLOW_UNKNOWN = "The scale of the initial weights of the encoder."
 
 SYSTEMS: dict[str, About] = {
     "curve": About(
@@ -52,7 +58,7 @@ SYSTEMS: dict[str, About] = {
         note="Inference half of SCI: the illumination network, 258 parameters, batch normalisation folded.",
         title="Toward Fast, Flexible, and Robust Low-Light Image Enhancement (SCI)",
         where="CVPR 2022, arXiv 2204.10137",
-        faithful="Layers, shared weights, cascade of three stages, losses; the published checkpoints load.",
+        faithful="Layers, shared weights, cascade, losses; the published checkpoints load.",
         repaired="The colour conversion in the smoothness loss mixed neighbouring pixels where it meant channels; "
         "codes are rounded, not cut off.",
         unknown="The published weights are not those behind the published tables; the paper's own edge width of the "
@@ -65,10 +71,11 @@ SYSTEMS: dict[str, About] = {
         title="Enlighten Anything: When Segment Anything Model Meets Low-Light Image Enhancement",
         where="arXiv 2306.10286",
         faithful="One fusion block inside SCI's cascade; the published layout remains as an option.",
-        repaired="The published fusion has one channel per attention head, so that regions have exactly no influence: "
-        "16 channels in two heads here. The residual keeps the exposure, which the published normalisation forgets. "
-        "Region colours mean something and are steady, a fourth channel says where a region is, and regions come from "
-        "the dark picture only, never from the target. A learning rate a hundred times lower.",
+        repaired="The published fusion has one channel per attention head, so that regions have exactly no influence; "
+        "in the repaired layout, the default, every head has at least eight. Its residual keeps the exposure, which "
+        "the published normalisation forgets, and a fourth channel of the map says where a region is. Region colours "
+        "mean something and are steady, and regions come from the dark picture only, never from the target. The "
+        "learning rates of the recipe are far below the published one.",
         unknown="The paper's loss weights and full tables.",
         licence="Published code: MIT.",
     ),
@@ -99,13 +106,14 @@ SYSTEMS: dict[str, About] = {
     ),
     "kind": About(
         name="KinD",
-        note="Splits the picture, cleans the reflectance, brightens the illumination by a ratio that follows from the "
-        "picture alone.",
+        note="Splits the picture, cleans the reflectance, brightens the illumination by a ratio that by default "
+        "follows from the picture alone.",
         title="Kindling the Darkness: A Practical Low-light Image Enhancer (KinD)",
         where="ACM MM 2019",
         faithful="All three networks and their losses.",
-        repaired="The published test takes the light ratio from the ground truth; here it follows from the picture's "
-        "mean illumination, or is given. Pictures are not stretched to 0..1 one by one, which would flicker in video.",
+        repaired="The published test takes the light ratio from the ground truth; here it is a number, or by default "
+        "follows from the picture's mean illumination. Pictures are not stretched to 0..1 one by one, which would "
+        "flicker in video.",
         unknown="Nothing that affects the layers.",
         licence=_NO_LICENCE,
         attachment="on the decoder of the restoration.",
@@ -113,11 +121,13 @@ SYSTEMS: dict[str, About] = {
     ),
     "kind-plus": About(
         name="KinD++",
-        note="KinD with a restoration at full resolution; the light ratio follows from the picture alone.",
+        note="KinD with a restoration at full resolution; by default the light ratio follows from the picture alone.",
         title="Beyond Brightening Low-light Images (KinD++)",
         where="IJCV 2021",
         faithful="All layers of the published code, activations around its norms included.",
-        repaired="Light ratio and stretching as in KinD.",
+        repaired="The light ratio is a number, or by default follows from the picture's mean illumination, where the "
+        "published test takes it from the ground truth; pictures are not stretched to 0..1 one by one. Both as in KinD "
+        "here.",
         unknown="The tables print 9.63 M parameters where the published code has 8.27 M.",
         licence=_NO_LICENCE,
         attachment="on the last stages of the restoration.",
@@ -130,7 +140,8 @@ SYSTEMS: dict[str, About] = {
         where="CVPR 2020",
         faithful="Layers of both stages and the loss; the objective scores come from the first stage, which runs here.",
         repaired="Nothing.",
-        unknown="The printed 2.21 M is probably the size of the file in megabytes: 557 668 parameters of four bytes.",
+        unknown="The printed 2.21 M is probably the size of the published file in megabytes: 557 668 parameters of "
+        "four bytes.",
         licence=_NO_LICENCE,
         attachment="in the last recurrence, at three scales.",
     ),
@@ -139,7 +150,7 @@ SYSTEMS: dict[str, About] = {
         note="A U-Net whose blocks send half of their channels through a wavelet transform.",
         title="Half Wavelet Attention on M-Net+ for Low-Light Image Enhancement (HWMNet)",
         where="ICIP 2022",
-        faithful="All layers, 66.56 M parameters as printed.",
+        faithful="All layers; at the published width they have 66.56 M parameters, as printed.",
         repaired="Nothing.",
         unknown="Configuration file and instructions of the published code disagree on the schedule; the instructions' "
         "is the recipe's.",
@@ -153,7 +164,8 @@ SYSTEMS: dict[str, About] = {
         "square of the picture.",
         title="SNR-Aware Low-Light Image Enhancement",
         where="CVPR 2022",
-        faithful="Layers, masked attention and the map of the signal-to-noise ratio, 39.12 M parameters.",
+        faithful="Layers, masked attention and the map of the signal-to-noise ratio; at the published size 39.12 M "
+        "parameters.",
         repaired="Pictures keep their size (padded to 16), where the published test resizes all of them to 400x608.",
         unknown="Whether query, key and value all come from normalised tokens; they do here.",
         licence=_NO_LICENCE,
@@ -168,12 +180,11 @@ SYSTEMS: dict[str, About] = {
         title="Low-Light Image Enhancement with Normalizing Flow (LLFlow)",
         where="AAAI 2022",
         faithful="Layers, conditions, coupling, prior and likelihood.",
-        repaired="The published figures scale the output to the mean brightness of the ground truth; nothing here does "
-        "unless its table says so. Inverse convolutions are computed once, before the export.",
-        unknown="The scale of the initial weights of the encoder.",
+        repaired=_FLOW_REPAIRED,
+        unknown=_FLOW_UNKNOWN,
         licence="Published code: CC BY-NC-SA 4.0.",
-        attachment="on the conditions of the flow, paired by scale, where the released code pairs the finest with "
-        "the coarsest.",
+        attachment="on the conditions of the flow, by default paired by scale, where the released code pairs the "
+        "finest with the coarsest.",
     ),
     "llflow-l": About(
         name="LLFlow-L",
@@ -181,10 +192,11 @@ SYSTEMS: dict[str, About] = {
         title="Low-Light Image Enhancement with Normalizing Flow (LLFlow)",
         where="AAAI 2022",
         faithful="Layers, conditions, coupling, prior and likelihood.",
-        repaired="As LLFlow-S.",
-        unknown="As LLFlow-S.",
+        repaired=_FLOW_REPAIRED,
+        unknown=_FLOW_UNKNOWN,
         licence="Published code: CC BY-NC-SA 4.0.",
-        attachment="on the conditions of the flow, through bottlenecks with a residual around them.",
+        attachment="on the conditions of the flow, through bottlenecks, by default with a residual around them and "
+        "paired by scale, where the released code pairs the finest with the coarsest.",
     ),
     "sllen": About(
         name="SLLEN-style",
@@ -200,33 +212,36 @@ SYSTEMS: dict[str, About] = {
     ),
     "lime": About(
         name="LIME",
-        note="Optimisation without learning: 80 steps of conjugate gradients, a loop in the model.",
+        note="Optimisation without learning: a fixed number of steps of conjugate gradients, a loop in the model.",
         title="LIME: Low-Light Image Enhancement via Illumination Map Estimation",
         where="TIP 2017",
         faithful="Equations and the third weighting of the edges.",
         repaired="The sparse direct solver is replaced by conjugate gradients with a multigrid preconditioner.",
-        unknown="The original's parameters were not verified: strength 0.15, power 0.6 and epsilon 0.001 are those of "
-        "a public implementation. The denoising step (BM3D) is not included.",
+        unknown="The original's parameters were not verified: the defaults (strength 0.15, power 0.6, epsilon 0.001) "
+        "are those of a public implementation. The denoising step (BM3D) is not included.",
         licence="Public implementation: MIT.",
         least=2,
     ),
     "zero-dce": About(
         name="Zero-DCE",
-        note="Estimates eight tone-curve maps, trained without reference pictures.",
+        note="Estimates tone-curve maps, as published one for each of eight iterations; trained without reference "
+        "pictures.",
         title="Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement (Zero-DCE)",
         where="CVPR 2020, arXiv 2001.06826",
         faithful="Layers, eight iterations, losses.",
-        repaired="Colour loss with squares, as in the paper, where the code has fourth powers.",
+        repaired="By default the colour loss has squares, as in the paper, where the code has fourth powers.",
         unknown="Nothing that affects the layers.",
         licence="Published code: non-commercial.",
     ),
     "zero-dce-plus-plus": About(
         name="Zero-DCE++",
-        note="One tone-curve map, estimated on a picture a twelfth as large, applied eight times.",
+        note="One tone-curve map for all iterations, which may be estimated on a reduced picture; trained without "
+        "reference pictures.",
         title="Learning to Enhance Low-Light Image via Zero-Reference Deep Curve Estimation (Zero-DCE++)",
         where="TPAMI 2021, arXiv 2103.00860",
         faithful="Layers, one shared map, losses.",
-        repaired="The map is brought back to exactly the picture's size. Colour loss with squares, as in the paper.",
+        repaired="The map is brought back to exactly the picture's size. By default the colour loss has squares, as in "
+        "the paper, where the code has fourth powers.",
         unknown="Nothing that affects the layers.",
         licence="Published code: non-commercial.",
     ),
@@ -235,7 +250,7 @@ SYSTEMS: dict[str, About] = {
         note="Generator of EnlightenGAN: a U-Net that an attention to the dark guides, trained with unpaired pictures.",
         title="EnlightenGAN: Deep Light Enhancement without Paired Supervision",
         where="TIP 2021, arXiv 1906.06972",
-        faithful="Generator, both discriminators, losses, 8.64 M parameters as printed.",
+        faithful="Generator, both discriminators, losses; at the published widths 8.64 M parameters, as printed.",
         repaired="Nothing.",
         unknown="How the attention map is resized: by the pooling that the features pass through, here.",
         licence="Published code: BSD-style.",
@@ -245,7 +260,8 @@ SYSTEMS: dict[str, About] = {
         note="Streams at three resolutions that exchange what they find.",
         title="Learning Enriched Features for Fast Image Restoration and Enhancement (MIRNet-v2)",
         where="TPAMI 2022",
-        faithful="Widths, blocks, groups, fusion and context attention, 5.86 M parameters.",
+        faithful="Blocks, fusion and context attention; widths and groups by default as published, with 5.86 M "
+        "parameters.",
         repaired="Nothing.",
         unknown="Nothing that affects the layers.",
         licence="Published code: academic, non-commercial.",
@@ -258,11 +274,12 @@ GUIDANCE = About(
     title="Learning Semantic-Aware Knowledge Guidance for Low-Light Image Enhancement (SKF)",
     where="CVPR 2023, arXiv 2304.07039",
     faithful="The attention modules as released: normalised query and key with a learned temperature, two heads.",
-    repaired="The query's convolution is depthwise as those of key and value; the residual is the feature itself, not "
-    "its layer norm, which forgets the exposure. The bank sees the dark picture through one fixed brightening curve, "
-    "in training and after it, and never the ground truth; its norms stay in evaluation mode. In the losses every "
-    "pixel has the same histogram mass, borders of classes are left out as the paper says, and the discriminator "
-    "persists and learns. Besides the paper's HRNet the bank may be the embedding of a SAM encoder.",
+    repaired="By default the query's convolution is depthwise as those of key and value, and the residual is the "
+    "feature itself, not its layer norm, which forgets the exposure; both can be built as released. The bank sees the "
+    "dark picture through one fixed brightening curve, in training and after it, and never the ground truth; its norms "
+    "stay in evaluation mode. In the losses, where a recipe weighs them, by default every pixel has the same histogram "
+    "mass and borders of classes are left out as the paper says; the discriminator persists and learns. Besides the "
+    "paper's HRNet the bank may be the embedding of a SAM encoder.",
     unknown="The weights of the losses, the radius of the removed borders and the orientation of the adversarial "
     "targets; printed parameter counts mix several units.",
     licence="Published code: MIT, with baselines under their own terms inside.",
@@ -285,18 +302,29 @@ UNBUILT: dict[str, About] = {
 
 
 def about(system: str, guided: bool = False) -> About:
-    """What is known about a system of `networks.systems`; with ``guided`` about its form that SKF guides."""
+    """What is known about a system of `networks.systems`; with ``guided`` about its form that SKF guides.
+
+    Where the modules sit counts as unknown when this project had to choose it, else as faithful.
+    """
     plain = SYSTEMS[system]
     if not guided:
         return plain
+    modules = f"The modules sit {plain.attachment}"
+    chosen = plain.guided_unknown == _UNPUBLISHED
     return replace(
         plain,
         name=f"{plain.name}-SKF",
         note=f"{plain.note} Guided by semantic knowledge, {plain.attachment}",
         title=GUIDANCE.title,
         where=GUIDANCE.where,
-        faithful=f"{GUIDANCE.faithful} Baseline: {plain.faithful}",
-        repaired=f"{GUIDANCE.repaired} Baseline: {plain.repaired}",
-        unknown=" ".join(filter(None, [GUIDANCE.unknown, plain.guided_unknown, f"Baseline: {plain.unknown}"])),
-        licence=f"{GUIDANCE.licence} Baseline: {plain.licence}",
+        faithful=_sentences(GUIDANCE.faithful, "" if chosen else modules, f"Baseline: {plain.faithful}"),
+        repaired=_sentences(GUIDANCE.repaired, f"Baseline: {plain.repaired}"),
+        unknown=_sentences(
+            GUIDANCE.unknown, modules if chosen else "", plain.guided_unknown, f"Baseline: {plain.unknown}"
+        ),
+        licence=_sentences(GUIDANCE.licence, f"Baseline: {plain.licence}"),
     )
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(filter(None, parts))

@@ -16,10 +16,12 @@ _COEFFICIENTS = (
     "a, s, b, c_u, d_u, e_u, c_v, d_v, e_v per node; y' = a*y + s*sqrt(y) + b, u' = c_u*u + d_u*y + e_u, v' alike"
 )
 _EXTRA = {
-    "embedding": "an image encoder's embedding of the whole brightened picture, padding cropped off; zeros = not known",
-    "regions": "colours of regions, R'G'B' in 0..1, and a channel that is 1 inside them; zeros = not known",
-    "depth": "depth as a gray picture in 0..1; zeros = not known",
+    "embedding": "an image encoder's embedding of the whole brightened picture, padding cropped off",
+    "regions": "colours of regions, R'G'B' in 0..1, and a channel that is 1 inside them",
+    "depth": "depth as a gray picture in 0..1",
 }
+_TRAINING_ONLY = ("stages", "calibrator")
+"""Options of cascades, of which inference runs the first stage."""
 
 
 def make_card(
@@ -31,33 +33,68 @@ def make_card(
     parity: Parity,
     metrics: Mapping[str, float],
     *,
-    guided: bool = False,
+    options: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
     size: tuple[int, int] | None = None,
     note: str = "",
 ) -> Card:
     """The card of a bundle of ``system``, with the figures of the parity check among its metrics.
 
-    ``guided``: the network has modules of SKF. ``size``: of the picture, where the model takes no other.
-    ``note``: what else a user should know, such as a cast that these weights leave.
+    ``options``: what the network was built with; with ``semantics`` among them it has modules of SKF. ``recipe``: what
+    it was trained by, where that is known. ``size``: of the picture, where the model takes no other. ``note``: what
+    else a user should know, such as a cast that these weights leave.
     """
-    known = about(system, guided)
+    options = options or {}
+    known = about(system, guided=bool(options.get("semantics")))
     measured = {"parity_p99_codes": round(parity.p99, 4), "parity_max_codes": round(parity.worst, 4)}
     return Card(
         name=name,
         system=system,
         kind="grid" if interface.result == "grid" else "picture",
-        inputs=_inputs(interface, size, known.least),
+        inputs=_inputs(interface, size, known.least, recipe),
         outputs=(_output(interface, size),),
         parameters=parameters,
         training=training,
         licence=_licence(training.data_licence),
         paper=known.paper,
+        faithful=known.faithful,
+        repaired=known.repaired,
+        unknown=known.unknown,
         metrics=dict(metrics) | measured,
-        notes=" ".join(filter(None, [known.note, note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])),
+        notes=" ".join(filter(None, [known.note, _built(options), note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])),
     )
 
 
-def _inputs(interface: Interface, size: tuple[int, int] | None, least: int) -> tuple[TensorCard, ...]:
+def _built(options: Mapping[str, Any]) -> str:
+    """A sentence with the options that were given, empty where all are the system's own."""
+    parts = [
+        f"{name} {'/'.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"
+        for name, value in options.items()
+        if name not in ("semantics", *_TRAINING_ONLY) and value is not None
+    ]
+    if (options.get("semantics") or {}).get("released"):
+        parts.append("modules of SKF as released")
+    return f"Built with {', '.join(parts)}." if parts else ""
+
+
+def unknown_in_training(name: str, recipe: Mapping[str, Any] | None) -> str:
+    """How a network that ``recipe`` trained behaves where the extra input ``name`` is not known."""
+    if recipe is None:
+        return "nobody says whether it was trained for that too"
+    semantics: Mapping[str, Any] = recipe.get("semantics", {})
+    regions = semantics.get("regions", "none")
+    if name == "depth" or (name == "regions" and regions == "none"):
+        return "in training it never was, so that anything but zeros means nothing to it"
+    options: Mapping[str, Any] = recipe.get("options", {})
+    share = options.get("unknown", 0.0) if name == "regions" else semantics.get("dropout", 0.0)
+    shuffled = "; trained on regions of other pictures" if name == "regions" and regions == "shuffled" else ""
+    without = f"trained for that too, {share:.0%} of the samples" if share > 0 else "never trained without; expect less"
+    return without + shuffled
+
+
+def _inputs(
+    interface: Interface, size: tuple[int, int] | None, least: int, recipe: Mapping[str, Any] | None
+) -> tuple[TensorCard, ...]:
     sides = interface.extra_sizes(size) if size else {}
     cards = []
     for part in interface.inputs:
@@ -65,7 +102,7 @@ def _inputs(interface: Interface, size: tuple[int, int] | None, least: int) -> t
         fixed = size if first else sides.get(part.name)
         layout = f"1,{part.channels},{fixed[0]},{fixed[1]}" if fixed else f"1,{part.channels},h,w"
         if not first:
-            meaning = _EXTRA[part.name]
+            meaning = f"{_EXTRA[part.name]}; zeros = not known: {unknown_in_training(part.name, recipe)}"
         elif interface.result == "grid":
             meaning = _PLANES
         else:

@@ -30,6 +30,9 @@ CARD = Card(
     training=TrainingCard("brackets", "CC BY-NC 4.0", "sci.yaml", 1000, 7),
     licence="Apache-2.0",
     paper=PaperCard("Toward Fast, Flexible, and Robust Low-Light Image Enhancement", "arXiv 2204.10137"),
+    faithful="All layers.",
+    repaired="Its colours.",
+    unknown="Its schedule.",
     metrics={"psnr": 16.5},
     notes="räumlich",
 )
@@ -106,6 +109,11 @@ def test_missing_file_is_named(tmp_path: Path, missing: str) -> None:
         ({"surprise": 1}, "surprise"),
         ({"inputs": [{"name": "x"}]}, "layout"),
         ({"training": None}, "cannot be read"),
+        (
+            {"training": {"data": "d", "data_licence": " ", "recipe": "r", "steps": 1, "seed": 1}},
+            "data_licence is empty",
+        ),
+        ({"training": {"data": "d", "data_licence": None, "recipe": "r", "steps": 1, "seed": 1}}, "cannot be read"),
     ],
 )
 def test_a_wrong_card_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -114,6 +122,23 @@ def test_a_wrong_card_is_refused(tmp_path: Path, change: dict[str, object], mess
     (tmp_path / "card.json").write_text(json.dumps(card | change))
     with pytest.raises(BundleError, match=message):
         load_bundle(tmp_path)
+
+
+def test_a_card_that_does_not_compare_itself_with_its_paper_still_loads(tmp_path: Path) -> None:
+    """Cards written before ``faithful``, ``repaired`` and ``unknown`` existed."""
+    write_bundle(tmp_path, b"model", CARD)
+    card = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    for name in ("faithful", "repaired", "unknown"):
+        assert card.pop(name) == getattr(CARD, name)
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    loaded = load_bundle(tmp_path).card
+    assert replace(loaded, sha256="") == replace(CARD, faithful="", repaired="", unknown="")
+
+
+@pytest.mark.parametrize("name", ["curve", "sci"])
+def test_shipped_weights_carry_the_licence_of_their_data(name: str) -> None:
+    card = load_bundle(SHIPPED / name).card
+    assert card.licence.startswith(f"{card.training.data_licence} ")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '"card"'])

@@ -67,6 +67,12 @@ def network(system: str, bank: nn.Module | None = None, options: dict[str, Any] 
     return made
 
 
+def options_of(system: str, guided: bool = False) -> dict[str, Any]:
+    """What `network` builds with, as a checkpoint tells it."""
+    semantics = {"semantics": {"channels": [8, 12, 16], "classes": 5}} if guided else {}
+    return SMALL.get(system, {}) | semantics
+
+
 def small_bank() -> EmbeddingBank:
     torch.manual_seed(4)
     return EmbeddingBank(32, classes=5, channels=(8, 12, 16))
@@ -134,13 +140,16 @@ def test_the_card_of_every_system_is_complete(system: str) -> None:
     made: nn.Module = build(system) if system == "curve" else network(system, small_bank() if guided else None)
     interface = interface_of(made)
     parity = Parity(0.01, 0.2, 3)
-    card = make_card("mine", system, interface, 7, TRAINING, parity, {"psnr": 1.0}, guided=guided, note="It tints.")
+    options = options_of(system, guided)
+    card = make_card("mine", system, interface, 7, TRAINING, parity, {"psnr": 1.0}, options=options, note="It tints.")
     again = Card.from_json(card.to_json())
     assert again.kind == ("grid" if system == "curve" else "picture")
     assert [given.name for given in again.inputs] == [part.name for part in interface.inputs]
     assert all("not known" in given.normalisation for given in again.inputs[1:])
     assert (again.paper is None) == (system == "curve")
     assert "It tints." in again.notes
+    known = about(system, guided)
+    assert (again.faithful, again.repaired, again.unknown) == (known.faithful, known.repaired, known.unknown)
     assert again.metrics == {"psnr": 1.0, "parity_p99_codes": 0.01, "parity_max_codes": 0.2}
     if guided:
         assert again.paper is not None
@@ -152,7 +161,8 @@ def test_the_card_of_every_system_is_complete(system: str) -> None:
 def test_a_card_of_fixed_size_says_so_and_smallest_sides_are_told() -> None:
     made = network("snr", small_bank())
     interface = interface_of(made)
-    fixed = make_card("a", "snr", interface, 1, TRAINING, Parity(0, 0, 1), {}, guided=True, size=(288, 512))
+    guided = options_of("snr", guided=True)
+    fixed = make_card("a", "snr", interface, 1, TRAINING, Parity(0, 0, 1), {}, options=guided, size=(288, 512))
     assert [given.layout for given in fixed.inputs] == ["1,3,288,512", "1,32,36,64"]
     assert fixed.outputs[0].layout == "1,3,288,512"
     free = make_card("a", "snr", interface, 1, TRAINING, Parity(0, 0, 1), {})
