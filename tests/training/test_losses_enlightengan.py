@@ -32,9 +32,7 @@ def test_relativistic_losses_compare_with_the_mean_of_the_others() -> None:
 
 def test_what_both_pay_when_real_ones_score_one_more() -> None:
     real, fake = torch.full((2, 1, 3, 3), 7.0), torch.full((2, 1, 4, 4), 6.0)
-    assert (
-        relativistic_discriminator(real, fake).item() == 0 + 1
-    )  # fakes one below real ones count too
+    assert relativistic_discriminator(real, fake).item() == 0 + 1  # fakes one below real ones count too
     assert relativistic_generator(real, fake).item() == 5
 
 

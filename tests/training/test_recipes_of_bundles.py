@@ -12,7 +12,7 @@ from training.recipe import load_recipe
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["curve", "sci"])
+@pytest.mark.parametrize("name", ["curve", "sci", "zero-dce-plus-plus"])
 def test_a_shipped_card_names_the_recipe_that_made_it(name: str) -> None:
     training = load_bundle(ROOT / "engines" / "bundles" / name).card.training
     file, _, variant = training.recipe.partition(", ")

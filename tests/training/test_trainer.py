@@ -146,7 +146,7 @@ def test_every_shipped_recipe_and_its_small_variant_open_a_system() -> None:
 def test_changes_are_laid_over_a_recipe(tmp_path: Path) -> None:
     path = ROOT / "training" / "recipes" / "sci.yaml"
     changed = load_recipe(path, "small", {"phases": {"cascade": {"steps": 7}}, "seed": 9})
-    assert (changed.phases["cascade"].steps, changed.phases["cascade"].crop, changed.seed) == (7, 192, 9)
+    assert (changed.phases["cascade"].steps, changed.phases["cascade"].crop, changed.seed) == (7, 128, 9)
     assert changed.name == "sci.yaml, small"
     with pytest.raises(ValueError, match=r"has no variant 'tiny'"):
         load_recipe(path, "tiny")
