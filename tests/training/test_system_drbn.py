@@ -20,6 +20,7 @@ SIDE = 44
 
 
 @pytest.mark.parametrize("semantics", [None, GUIDED], ids=["plain", "guided"])
+@pytest.mark.slow
 def test_it_learns_one_pair_by_heart(tmp_path: Path, semantics: dict[str, Any] | None) -> None:
     run, _ = start(recipe_of(tmp_path, "drbn", {"bands": 25}, semantics, rate=3e-3, average=0.0, **SMALL))
     batch = drawn(run, SIDE)

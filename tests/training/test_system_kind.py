@@ -46,6 +46,7 @@ def test_the_decomposition_comes_to_explain_the_pictures(tmp_path: Path, system:
 
 @SYSTEMS
 @WAYS
+@pytest.mark.slow
 def test_adjustment_and_restoration_learn_one_pair_by_heart(
     tmp_path: Path, system: str, semantics: dict[str, Any] | None
 ) -> None:

@@ -22,6 +22,7 @@ WAYS = pytest.mark.parametrize("semantics", [None, SEMANTICS], ids=["plain", "gu
 @pytest.mark.parametrize(
     ("system", "semantics"), [("llflow-s", None), ("llflow-s", SEMANTICS), ("llflow-l", SEMANTICS)]
 )
+@pytest.mark.slow
 def test_it_learns_one_pair_by_heart(tmp_path: Path, system: str, semantics: dict[str, Any] | None) -> None:
     run, batch = start(recipe_of(tmp_path, system, {"likelihood": 12}, semantics, 1e-3, average=0.0, **NETWORK))
     before = state_of(run.system.network)

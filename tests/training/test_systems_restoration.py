@@ -23,6 +23,7 @@ MIRNET: dict[str, Any] = {"network": {"channels": 8, "groups": [1, 2], "blocks":
 
 @pytest.mark.parametrize("semantics", [None, GUIDED], ids=["plain", "guided"])
 @pytest.mark.parametrize("system", NETWORKS)
+@pytest.mark.slow
 def test_it_learns_one_pair_by_heart(tmp_path: Path, system: str, semantics: dict[str, Any] | None) -> None:
     changes = {"network": NETWORKS[system], "options": SKF, "rate": 5e-3, "average": 0.0}
     run, batch = start(recipe_of(tmp_path, system, {"restoration": 20}, semantics, **changes))
@@ -56,6 +57,7 @@ def test_the_released_rhythm_of_sch(tmp_path: Path) -> None:
     assert ["sch" in run.step(batch, step) for step in range(4)] == [True, False, False, True]
 
 
+@pytest.mark.slow
 def test_mirnet_learns_one_pair_by_heart(tmp_path: Path) -> None:
     run, batch = start(recipe_of(tmp_path, "mirnet", {"steady": 10, "annealed": 10}, None, 6e-3, average=0.0, **MIRNET))
     before = state_of(run.system.network)

@@ -32,6 +32,7 @@ def _one_thread() -> None:
         ("wakeup-darkness", {}),
     ],
 )
+@pytest.mark.slow
 def test_a_tiny_overfit_lowers_the_loss_and_no_target_counts(system: str, network: dict[str, Any]) -> None:
     batch = pictures(size=32)
     losses = []
