@@ -46,6 +46,17 @@ class Engine:
         return dict(zip(names, results, strict=True))
 
 
+def session_options(threads: int) -> ort.SessionOptions:
+    """The settings that all models run with here: one operator at a time, threads that sleep when idle, no chatter."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
 def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1) -> Engine:
     """Opens a bundle on a device, ``cpu`` or ``cuda``; ``threads`` work inside one operator and sleep when idle.
 
@@ -59,14 +70,8 @@ def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1) -> Engine
             f"device '{device}' asked for, but this ONNX Runtime has only {', '.join(ort.get_available_providers())}. "
             "Install onnxruntime-gpu in place of onnxruntime (with a CUDA driver), or use device 'cpu'"
         )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(bundle.model, options, providers=[provider])
+        session = ort.InferenceSession(bundle.model, session_options(threads), providers=[provider])
     except Exception as error:
         raise ModelError(f"bundle {bundle.folder} holds no model that can run on {device}: {error}") from error
     if provider not in session.get_providers():

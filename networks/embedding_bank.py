@@ -74,7 +74,8 @@ class EmbeddingBank(nn.Module):
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> EmbeddingBank:
         """The bank that `saved` described."""
-        bank = cls(**saved["arguments"])
+        arguments = saved["arguments"]
+        bank = cls(**arguments | {"channels": tuple(arguments["channels"])})
         bank.load_state_dict(saved["state"])
         return bank
 

@@ -11,6 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from engines.errors import ModelError
+from engines.onnx_runtime import session_options
 
 Floats = NDArray[np.float32]
 
@@ -19,15 +20,12 @@ class Session:
     """An opened model; ``inputs`` and ``outputs`` give the declared shape of each by name. One thread at a time."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         if not path.is_file():
             raise ModelError(f"{path} does not exist")
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                str(path), session_options(threads), providers=["CPUExecutionProvider"]
+            )
         except Exception as error:
             raise ModelError(f"{path} is no model that can run here: {error}") from error
         self.path = path

@@ -2,23 +2,14 @@
 
 import pytest
 import torch
+from semantic_checks import check_knowledge_counts
 from torch.nn import functional as F
 
 from networks.hwmnet import HalfWaveletBlock, HWMNet, haar, inverse_haar, semantic_modules
-from networks.skf import Knowledge
 
 torch.set_num_threads(1)
 
 CHANNELS = (6, 8, 10)
-
-
-def knowledge(height: int, width: int, seed: int = 0) -> Knowledge:
-    generator = torch.Generator().manual_seed(seed)
-    features = tuple(
-        torch.randn(1, c, -(-height // (4 * 2**i)), -(-width // (4 * 2**i)), generator=generator)
-        for i, c in enumerate(CHANNELS)
-    )
-    return Knowledge(features, torch.randn(1, 5, height, width, generator=generator))
 
 
 def test_haar_is_orthonormal_and_its_inverse_is_exact() -> None:
@@ -76,16 +67,7 @@ def test_the_pyramid_reaches_the_deepest_level() -> None:
 def test_the_picture_depends_on_the_knowledge_and_its_gradient_reaches_it() -> None:
     torch.manual_seed(0)
     network = HWMNet(8, semantic_modules(CHANNELS, 8))
-    image = torch.rand(1, 3, 33, 50)
-    known = knowledge(33, 50)
-    for feature in known.features:
-        feature.requires_grad_()
-    out = network(image, known).raw
-    out.square().mean().backward()
-    for feature in known.features:
-        assert feature.grad is not None
-        assert feature.grad.abs().sum() > 0
-    assert (network(image, knowledge(33, 50, seed=1)).raw - out).abs().max() > 1e-5
+    check_knowledge_counts(network, torch.rand(1, 3, 33, 50), CHANNELS)
 
 
 def test_semantic_modules_need_knowledge_and_there_are_three() -> None:

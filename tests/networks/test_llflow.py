@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from semantic_checks import check_knowledge_counts
 from torch import Tensor, nn
 
 from networks.llflow import LLFlow, LLFlowEncoding, bits_per_pixel, semantic_modules_l, semantic_modules_s
@@ -16,7 +17,6 @@ from networks.llflow_condition import (
     noise_map,
 )
 from networks.llflow_flow import ActNorm, ConditionalFlow, CouplingNetwork, InvertibleConv
-from networks.skf import Knowledge
 
 torch.set_num_threads(1)
 
@@ -36,15 +36,6 @@ def small(semantic: list[nn.Module] | None = None, reversed_pairing: bool = Fals
     network = LLFlow(8, 2, (0,), 1, semantic, reversed_pairing).eval()
     scramble(network)
     return network
-
-
-def knowledge(height: int, width: int, seed: int = 0) -> Knowledge:
-    generator = torch.Generator().manual_seed(seed)
-    features = tuple(
-        torch.randn(1, c, -(-height // (4 * 2**i)), -(-width // (4 * 2**i)), generator=generator)
-        for i, c in enumerate(CHANNELS)
-    )
-    return Knowledge(features, torch.randn(1, 5, height, width, generator=generator))
 
 
 def conditions(height: int, width: int, channels: int, batch: int = 1) -> list[Tensor]:
@@ -250,15 +241,7 @@ def test_semantics_change_the_picture_and_get_gradient(make: object, reversed_pa
     else:
         modules = semantic_modules_l(CHANNELS, reversed_pairing=reversed_pairing, channels=16, width=8)
     network = small(modules, reversed_pairing)
-    image, known = 0.3 * torch.rand(1, 3, 33, 50), knowledge(33, 50)
-    for feature in known.features:
-        feature.requires_grad_()
-    out = network(image, known).raw
-    out.square().mean().backward()
-    for feature in known.features:
-        assert feature.grad is not None
-        assert feature.grad.abs().sum() > 0
-    assert (network(image, knowledge(33, 50, seed=1)).raw - out).abs().max() > 1e-5
+    check_knowledge_counts(network, 0.3 * torch.rand(1, 3, 33, 50), CHANNELS)
 
 
 def test_semantic_modules_need_knowledge_and_there_are_three() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from semantic_checks import check_knowledge_counts
 
-from networks.skf import Knowledge
 from networks.snr import SNRLLIENet, TransformerLayer, from_tokens, semantic_modules, signal_to_noise, to_tokens
 
 torch.set_num_threads(1)
@@ -14,15 +14,6 @@ CHANNELS = (6, 8, 10)
 def small(semantic: list[torch.nn.Module] | None = None) -> SNRLLIENet:
     torch.manual_seed(0)
     return SNRLLIENet(8, layers=2, heads=2, hidden=32, semantic=semantic)
-
-
-def knowledge(height: int, width: int, seed: int = 0) -> Knowledge:
-    generator = torch.Generator().manual_seed(seed)
-    features = tuple(
-        torch.randn(1, c, -(-height // (4 * 2**i)), -(-width // (4 * 2**i)), generator=generator)
-        for i, c in enumerate(CHANNELS)
-    )
-    return Knowledge(features, torch.randn(1, 5, height, width, generator=generator))
 
 
 def test_snr_map_by_hand() -> None:
@@ -102,15 +93,7 @@ def test_without_the_last_layer_the_input_comes_back() -> None:
 
 def test_the_picture_depends_on_the_knowledge_and_its_gradient_reaches_it() -> None:
     network = small(semantic_modules(CHANNELS, 8))
-    image, known = torch.rand(1, 3, 33, 50), knowledge(33, 50)
-    for feature in known.features:
-        feature.requires_grad_()
-    out = network(image, known).raw
-    out.square().mean().backward()
-    for feature in known.features:
-        assert feature.grad is not None
-        assert feature.grad.abs().sum() > 0
-    assert (network(image, knowledge(33, 50, seed=1)).raw - out).abs().max() > 1e-5
+    check_knowledge_counts(network, torch.rand(1, 3, 33, 50), CHANNELS)
 
 
 def test_semantic_modules_need_knowledge_and_there_are_three() -> None:

@@ -41,14 +41,8 @@ def fit_bank(
 
 def save_bank(bank: EmbeddingBank, path: Path) -> None:
     """State and arguments, in a file that `load_bank` opens without running code."""
-    arguments = {
-        "dimension": len(bank.mean),
-        "classes": bank.classes,
-        "channels": list(bank.channels),
-        "sharpness": bank.sharpness,
-    }
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save({"arguments": arguments, "state": bank.state_dict()}, part)
+    torch.save(bank.saved(), part)
     part.replace(path)
 
 
@@ -56,12 +50,8 @@ def load_bank(path: Path) -> EmbeddingBank:
     """The bank in a file or in a cache folder. Raises ``ValueError`` naming a file that is none."""
     file = path / FILE if path.is_dir() else path
     try:
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-        arguments = saved["arguments"]
-        bank = EmbeddingBank(**arguments | {"channels": tuple(arguments["channels"])})
-        bank.load_state_dict(saved["state"])
+        return EmbeddingBank.restored(torch.load(file, map_location="cpu", weights_only=True))
     except FileNotFoundError:
         raise
     except Exception as error:
         raise ValueError(f"{file} is no embedding bank: {error}") from error
-    return bank

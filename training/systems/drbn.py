@@ -60,11 +60,7 @@ class DRBNSystem(SKFSystem):
 
     def optimizers(self, name: str, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         if name == "bands":
-            found = {"network": make_optimizer(self.network.parameters(), phase.optimizer)}
-            if self.semantics.sa:
-                judge, rate = self.helpers["discriminator"], self.semantics.discriminator_rate
-                found["discriminator"] = make_optimizer(judge.parameters(), phase.optimizer, rate)
-            return found
+            return super().optimizers(name, phase)
         critic = self.helpers["critic"]
         return {
             "recomposition": make_optimizer(self.helpers["recomposition"].parameters(), phase.optimizer),

@@ -88,7 +88,7 @@ class SKFSystem(System):
         found = {"network": make_optimizer(self.trained(name).parameters(), phase.optimizer)}
         if self.semantics.sa and self.guides(name):
             rate = self.semantics.discriminator_rate
-            found["discriminator"] = make_optimizer(self.helpers.parameters(), phase.optimizer, rate)
+            found["discriminator"] = make_optimizer(self.helpers["discriminator"].parameters(), phase.optimizer, rate)
         return found
 
     def guided(
