@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from training.data import LAYOUT_NAMES, LAYOUTS, find_subjects, refuse_overlap
+from training.data import LAYOUT_NAMES, LAYOUTS, Pair, find_subjects, refuse_overlap
 from training.evaluate.measure import Measures, open_lpips
 from training.evaluate.sheet import Cells
 from training.evaluate.table import evaluate, figure, heading, markdown, open_models
@@ -48,6 +48,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="also figures of results scaled to their reference's mean: grey over grey, or as LLFlow has it",
     )
     parser.add_argument(
+        "--gt-ratio",
+        action="store_true",
+        help="checkpoints of KinD and KinD++ take their light ratio from the target, as in the published test",
+    )
+    parser.add_argument(
         "--lpips",
         type=Path,
         nargs="?",
@@ -73,8 +78,12 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     """Measures, prints, writes. Raises ``ValueError`` and what opening a model raises."""
     torch.set_num_threads(given.threads)
     layout, subjects = find_subjects(given.data, given.layout, given.split, given.exclude, given.brightest)
-    options = {"device": given.device, "threads": given.threads, "bank": given.bank}
+    if given.gt_ratio and not isinstance(subjects[0], Pair):
+        raise ValueError(f"--gt-ratio takes the light ratio from targets, and {given.data} has none")
+    options = {"device": given.device, "threads": given.threads, "bank": given.bank, "gt_ratio": given.gt_ratio}
     models = open_models(given.model, semantics=given.semantics, **options)
+    if given.gt_ratio and not any(named.model.told for named in models):
+        raise ValueError("--gt-ratio is for checkpoints of KinD and KinD++; none of the models is one")
     for named in models:
         refuse_overlap(named.name, named.model.trained_on, layout, given.data)
     lpips: dict[str, LPIPS] = {}

@@ -87,9 +87,10 @@ def measure(
     rows, kept = [], {}
     for number, subject in enumerate(track(subjects, label, disable=not show)):
         low, high = (subject, None) if isinstance(subject, Path) else (subject.low, subject.high)
-        got = model(read_picture(low), low)
+        want = read_picture(high) if high else None
         try:
-            rows.append(measures.of(got, read_picture(high) if high else None))
+            got = model(read_picture(low), low, want)
+            rows.append(measures.of(got, want))
         except ValueError as error:
             raise ValueError(f"{low}: {error}") from error
         if number in keep:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from engines.bundle import load_bundle
+from engines.bundle import Card, load_bundle
 from engines.curve.cpu import apply
 from engines.curve.grid import CurveGrid
 from engines.picture_network import PictureNetwork
@@ -24,12 +25,15 @@ from engines.planes import Bytes, Planes
 from engines.thumbnail import Thumbnail, sample
 from engines.tone_model import ToneModel
 from networks.checkpoint import Checkpoint, open_checkpoint
+from training.evaluate.gt_ratio import SYSTEMS as RATIO_SYSTEMS
+from training.evaluate.gt_ratio import enhanced_with_target
 from training.evaluate.planes import from_tensor, to_planes, to_rgb, to_tensor
 from training.extras import Colours, colours_of, extra_inputs
 from training.semantics import Semantics
 
 Extra = Mapping[str, NDArray[np.float32]]
 Enhance = Callable[[Bytes, Extra], Bytes]
+EnhanceTold = Callable[[Bytes, Extra, Bytes], Bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Model:
     """Call it with an RGB picture [h, w, 3], and with its file where ``cache`` knows about that.
 
     ``extra``: names of the semantic inputs it takes, zeros without ``cache``. ``trained_on``: words of its card.
-    ``colours``: how it learned to see regions painted; of bundles that is not known, they are shown hashed ones.
+    ``colours``: how it learned to see regions painted; hashed where the card of a bundle does not say.
+    ``told``: how it enhances a picture when it is told the target; only of those opened with ``gt_ratio``.
     """
 
     enhance: Enhance
@@ -45,6 +50,7 @@ class Model:
     cache: Semantics | None = None
     trained_on: str = ""
     colours: Colours = "hashed"
+    told: EnhanceTold | None = None
 
     @property
     def semantics(self) -> str:
@@ -53,10 +59,13 @@ class Model:
             return "takes none"
         return "given" if self.cache is not None else "not given"
 
-    def __call__(self, picture: Bytes, file: Path | None = None) -> Bytes:
+    def __call__(self, picture: Bytes, file: Path | None = None, target: Bytes | None = None) -> Bytes:
         known = self.cache if file is not None else None
         tensors = extra_inputs(self.extra, known, file or Path(), colours=self.colours)
-        return self.enhance(picture, {n: t.numpy() for n, t in zip(self.extra, tensors, strict=True)})
+        extra = {n: t.numpy() for n, t in zip(self.extra, tensors, strict=True)}
+        if self.told is not None and target is not None:
+            return self.told(picture, extra, target)
+        return self.enhance(picture, extra)
 
 
 def open_method(
@@ -66,16 +75,18 @@ def open_method(
     device: str = "cpu",
     threads: int = 1,
     bank: Path | None = None,
+    gt_ratio: bool = False,
 ) -> Model:
     """The model of a name. ``semantics``: cache folder for those that take semantic inputs. ``bank``: HRNet's weights.
 
+    ``gt_ratio``: checkpoints of KinD and KinD++ take their light ratio from the target.
     Raises ``ValueError``, ``BundleError`` or another ``EngineError`` for what cannot be opened.
     """
     cache = Semantics(semantics) if semantics is not None else None
     if model == "input":
         return Model(lambda picture, extra: picture)
     if Path(model).is_file():
-        return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device)
+        return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device, gt_ratio)
     if model.startswith("full:"):
         bundle = load_bundle(model.removeprefix("full:"))
         network = PictureNetwork(bundle, device, threads)
@@ -84,10 +95,10 @@ def open_method(
             given = (to_tensor(picture)[0] / 255).numpy()
             return from_tensor(torch.from_numpy(network(given, extra))[None])
 
-        return Model(whole, network.extra_inputs, cache, bundle.card.training.data)
+        return Model(whole, network.extra_inputs, cache, bundle.card.training.data, _colours(bundle.card))
     bundle = load_bundle(model)
     tone = ToneModel(bundle, device, threads)
-    return Model(_through_planes(tone), tone.extra_inputs, cache, bundle.card.training.data)
+    return Model(_through_planes(tone), tone.extra_inputs, cache, bundle.card.training.data, _colours(bundle.card))
 
 
 def _through_planes(tone: Callable[[Thumbnail, Extra], CurveGrid]) -> Enhance:
@@ -100,7 +111,7 @@ def _through_planes(tone: Callable[[Thumbnail, Extra], CurveGrid]) -> Enhance:
     return shipped
 
 
-def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str) -> Model:
+def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str, gt_ratio: bool) -> Model:
     trained_on = _data_of(checkpoint.recipe)
     if checkpoint.system == "curve":
         network = checkpoint.network.to(device)
@@ -113,12 +124,25 @@ def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str)
         return Model(_through_planes(tone), trained_on=trained_on)
     inference = checkpoint.inference().to(device)
 
+    def given(extra: Extra) -> list[Tensor]:
+        return [torch.from_numpy(extra[name]).to(device) for name in inference.extra]
+
+    def ready(picture: Bytes) -> Tensor:
+        return (to_tensor(picture) / 255).to(device)
+
     @torch.no_grad()
     def whole(picture: Bytes, extra: Extra) -> Bytes:
-        others = (torch.from_numpy(extra[name]).to(device) for name in inference.extra)
-        return from_tensor(inference((to_tensor(picture) / 255).to(device), *others))
+        return from_tensor(inference(ready(picture), *given(extra)))
 
-    return Model(whole, inference.extra, cache, trained_on, colours_of(checkpoint.recipe))
+    def told(picture: Bytes, extra: Extra, target: Bytes) -> Bytes:
+        return from_tensor(enhanced_with_target(inference, ready(picture), ready(target), *given(extra)))
+
+    by_target = told if gt_ratio and checkpoint.system in RATIO_SYSTEMS else None
+    return Model(whole, inference.extra, cache, trained_on, colours_of(checkpoint.recipe), by_target)
+
+
+def _colours(card: Card) -> Colours:
+    return "means" if card.region_colours == "means" else "hashed"
 
 
 def _data_of(recipe: Mapping[str, Any] | None) -> str:

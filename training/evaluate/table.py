@@ -1,7 +1,8 @@
 """The table of an evaluation: for programs as JSON, for people as Markdown; every column says its convention.
 
-JSON: ``name`` of the data, ``pictures``, ``paired``, ``gt_mean`` (null, or which), ``metrics`` (column -> convention),
-``notes``, the conditions, and ``rows``, each with ``model``, ``semantics`` and its figures (null: not to be had).
+JSON: ``name`` of the data, ``pictures``, ``paired``, ``gt_mean`` (null, or which), ``gt_ratio`` (models that were told
+the light ratio), ``metrics`` (column -> convention), ``notes``, the conditions, and ``rows``, each with ``model``,
+``semantics`` and its figures (null: not to be had).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from training.data import Pair, Subject
 from training.evaluate.conditions import conditions
+from training.evaluate.gt_ratio import MEANING
 from training.evaluate.measure import Measures, measure
 from training.evaluate.models import Model, open_method
 from training.evaluate.sheet import Cells
@@ -76,6 +78,7 @@ def evaluate(
         "pictures": len(subjects),
         "paired": paired,
         "gt_mean": gt_mean and GT_MEAN[gt_mean],
+        "gt_ratio": [named.name for named in opened if named.model.told is not None] if paired else [],
         "metrics": {key: _convention(key) for key in columns},
         "notes": remarks,
         **conditions(device),
@@ -90,11 +93,12 @@ def _convention(column: str) -> str:
 
 
 def heading(table: Mapping[str, Any]) -> str:
-    """What was measured, in one line; says whether GT-mean was used."""
+    """What was measured, in one line; says whether GT-mean was used, and which models were told the light ratio."""
     if not table["paired"]:
         return f"{table['name']}: {table['pictures']} pictures without targets, 8-bit RGB"
     correction = f"with GT-mean: {table['gt_mean']}" if table["gt_mean"] else "without GT-mean"
-    return f"{table['name']}: {table['pictures']} pairs, 8-bit RGB, means, {correction}"
+    told = f", with {MEANING}: {', '.join(table['gt_ratio'])}" if table["gt_ratio"] else ""
+    return f"{table['name']}: {table['pictures']} pairs, 8-bit RGB, means, {correction}{told}"
 
 
 def markdown(table: Mapping[str, Any]) -> str:
@@ -109,6 +113,8 @@ def markdown(table: Mapping[str, Any]) -> str:
     lines += ["", *(f"- {title}: {table['metrics'][key]}" for title, key in raw)]
     if table["gt_mean"]:
         lines.append("- GT-mean needs the reference, which no camera has: such figures only match tables that use it")
+    if table["gt_ratio"]:
+        lines.append("- The light ratio comes from the reference, which no camera has, as in KinD's published test")
     lines.append("- semantics: whether a model was told what is where in the picture; not given means zeros")
     lines += [f"- {note}" for note in table["notes"]]
     versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
