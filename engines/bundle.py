@@ -24,6 +24,7 @@ SHIPPED = Path(__file__).parent / "bundles"
 USER_FOLDER_VARIABLE = "STREAM_ENHANCE_BUNDLES"
 
 Kind = Literal["grid", "picture"]
+RegionColours = Literal["", "hashed", "means"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Card:
 
     ``sha256`` is filled in by ``write_bundle``; ``paper`` is None for a system of this project's own. ``faithful``,
     ``repaired`` and ``unknown`` compare the system with that paper; cards from before they existed have them empty.
+    ``region_colours``: how regions were painted in training where the model takes ``regions``: ``hashed``, a colour for
+    each id, ``means``, the mean colour of each region in the brightened dark picture; empty where nobody says.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Card:
     unknown: str = ""
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     notes: str = ""
+    region_colours: RegionColours = ""
     sha256: str = ""
     format: int = FORMAT
 
@@ -123,6 +127,8 @@ class Card:
             raise BundleError(f"its card cannot be read: {error}") from error
         if card.kind not in get_args(Kind):
             raise BundleError(f"its card says kind '{card.kind}', known are {', '.join(get_args(Kind))}")
+        if card.region_colours not in get_args(RegionColours):
+            raise BundleError(f"its card says region_colours '{card.region_colours}', known are hashed, means or none")
         return card
 
 

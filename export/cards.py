@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engines.bundle import Card, TensorCard, TrainingCard
+from engines.bundle import Card, RegionColours, TensorCard, TrainingCard
 from export.about import about
 from export.interfaces import Interface
 from export.onnx_model import IR_VERSION, OPSET
@@ -62,7 +62,15 @@ def make_card(
         unknown=known.unknown,
         metrics=dict(metrics) | measured,
         notes=" ".join(filter(None, [known.note, _built(options), note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])),
+        region_colours=_region_colours(interface, recipe),
     )
+
+
+def _region_colours(interface: Interface, recipe: Mapping[str, Any] | None) -> RegionColours:
+    """How a recipe has regions painted, hashed where it does not say; empty without regions or recipe."""
+    if recipe is None or all(part.name != "regions" for part in interface.extra):
+        return ""
+    return "means" if recipe.get("options", {}).get("colours") == "means" else "hashed"
 
 
 def _built(options: Mapping[str, Any]) -> str:

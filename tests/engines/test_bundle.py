@@ -35,6 +35,7 @@ CARD = Card(
     unknown="Its schedule.",
     metrics={"psnr": 16.5},
     notes="räumlich",
+    region_colours="means",
 )
 
 
@@ -114,6 +115,7 @@ def test_missing_file_is_named(tmp_path: Path, missing: str) -> None:
             "data_licence is empty",
         ),
         ({"training": {"data": "d", "data_licence": None, "recipe": "r", "steps": 1, "seed": 1}}, "cannot be read"),
+        ({"region_colours": "pretty"}, "region_colours 'pretty', known are hashed, means or none"),
     ],
 )
 def test_a_wrong_card_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -125,14 +127,14 @@ def test_a_wrong_card_is_refused(tmp_path: Path, change: dict[str, object], mess
 
 
 def test_a_card_that_does_not_compare_itself_with_its_paper_still_loads(tmp_path: Path) -> None:
-    """Cards written before ``faithful``, ``repaired`` and ``unknown`` existed."""
+    """Cards written before ``faithful``, ``repaired``, ``unknown`` and ``region_colours`` existed."""
     write_bundle(tmp_path, b"model", CARD)
     card = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
-    for name in ("faithful", "repaired", "unknown"):
+    for name in ("faithful", "repaired", "unknown", "region_colours"):
         assert card.pop(name) == getattr(CARD, name)
     (tmp_path / "card.json").write_text(json.dumps(card))
     loaded = load_bundle(tmp_path).card
-    assert replace(loaded, sha256="") == replace(CARD, faithful="", repaired="", unknown="")
+    assert replace(loaded, sha256="") == replace(CARD, faithful="", repaired="", unknown="", region_colours="")
 
 
 @pytest.mark.parametrize("name", ["curve", "sci"])

@@ -155,3 +155,11 @@ def test_a_card_says_what_the_network_does_where_an_input_is_not_known(
 def test_weights_of_unlicensed_data_get_no_card(licence: str) -> None:
     with pytest.raises(ValueError, match="data_licence is empty"):
         training_card(RECIPE | {"data": {"name": "pictures", "licence": licence}}, 1)
+
+
+@pytest.mark.parametrize(("options", "said"), [({}, "hashed"), ({"colours": "means"}, "means")])
+def test_the_card_says_how_regions_were_painted(options: dict[str, str], said: str) -> None:
+    recipe = RECIPE | {"options": options}
+    assert card_of("enlighten-anything", "regions", recipe=recipe).region_colours == said
+    assert card_of("enlighten-anything", "regions").region_colours == "", "published weights do not say"
+    assert card_of("drbn", recipe=recipe).region_colours == "", "no regions, no colours"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper
 from picture_trees import brackets, lol_v2, save
 from PIL import Image
 
-from engines.bundle import Card, TensorCard, TrainingCard, write_bundle
+from engines.bundle import Card, TensorCard, TrainingCard, load_bundle, write_bundle
 from networks.checkpoint import open_checkpoint
 from networks.enlighten_anything import hashed_colours
 from networks.systems import build
@@ -260,6 +261,12 @@ def test_the_shipped_path_applies_the_grid_of_the_bundle(tmp_path: Path) -> None
     grey = picture @ np.array([0.299, 0.587, 0.114]) / 255
     expected = 0.5 * grey + 0.3 * np.sqrt(grey) + 0.02
     assert np.abs(done @ np.array([0.299, 0.587, 0.114]) / 255 - expected).mean() < 0.01
+
+
+def test_regions_are_painted_as_the_card_of_a_bundle_says(tmp_path: Path) -> None:
+    silent = load_bundle(constant_bundle(tmp_path / "silent", [1, 0, 0, 1, 0, 0, 1, 0, 0]))
+    told = write_bundle(tmp_path / "told", silent.model, replace(silent.card, region_colours="means"))
+    assert [open_method(str(bundle.folder)).colours for bundle in (silent, told)] == ["hashed", "means"]
 
 
 def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
