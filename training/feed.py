@@ -30,18 +30,16 @@ def pairs_of(data: Place) -> list[Pair]:
 
     Raises ``LayoutError`` where they are not.
     """
-    exclude: Any = "reported" if data.exclude == ("reported",) else data.exclude
     if data.layout in TARGETLESS:
-        return find_dark(data.path, data.layout, exclude)
-    return find_pairs(data.path, brightest=data.brightest, layout=data.layout, split=data.split, exclude=exclude)
+        return find_dark(data.path, data.layout, data.exclude)
+    return find_pairs(data.path, brightest=data.brightest, layout=data.layout, split=data.split, exclude=data.exclude)
 
 
 def open_sampler(data: Data, seed: int) -> PairSampler:
     """Draws from what a recipe's ``data`` names: pairs, dark pictures, or dark and bright pictures of other scenes."""
     if data.unpaired and data.layout is None:
         if is_apart(data.path):
-            unwanted = () if data.exclude == ("reported",) else data.exclude
-            dark, bright = find_apart(data.path, data.split or "train", unwanted)
+            dark, bright = find_apart(data.path, data.split or "train", data.exclude)
             return PairSampler(dark, seed, unpaired=True, bright=bright, longest=data.longest)
         try:
             return PairSampler(pairs_of(data), seed, unpaired=True, longest=data.longest)

@@ -13,6 +13,7 @@ from training.data import (
     LAYOUTS,
     LayoutError,
     OverlapError,
+    find_dark,
     find_labelled,
     find_layout,
     find_pairs,
@@ -31,12 +32,16 @@ def test_lol_by_split_with_and_without_the_reported_pairs(tmp_path: Path) -> Non
     lol(tmp_path)
     assert names(tmp_path, split="train") == ["111", "2", "5", "735", "79"]
     assert names(tmp_path, split="test") == ["1", "22"]
-    assert names(tmp_path, split="train", exclude="reported") == ["2", "5"]
-    assert names(tmp_path, split="test", exclude="reported") == ["1", "22"]
+    assert names(tmp_path, split="train", exclude=["reported"]) == ["2", "5"]
+    assert names(tmp_path, split="test", exclude=["reported"]) == ["1", "22"]
     assert names(tmp_path, split="train", exclude=[2, "79"]) == ["111", "5", "735"]
     assert names(tmp_path / "our485") == ["111", "2", "5", "735", "79"]
     with pytest.raises(LayoutError, match="no pair 999 to exclude"):
         find_pairs(tmp_path, split="train", exclude=[999])
+    with pytest.raises(LayoutError, match="no pair reported to exclude"):
+        find_pairs(tmp_path, split="train", exclude=["reported", "2"])
+    alone = find_dark(tmp_path / "our485" / "low", exclude=["reported"])
+    assert len(alone) == 5, "where nothing was reported nothing is left out"
 
 
 def test_lol_v2_real_pairs_by_number_across_the_prefix(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from training.data.layouts import LAYOUTS, Split, find_layout
 from training.data.pair import Pair
@@ -30,7 +29,6 @@ def find_subjects(
     ``layout``: one of ``LAYOUT_NAMES``; None: found from the tree. ``exclude``: names, or ``reported`` alone. Raises
     ``LayoutError`` as `find_pairs` and `find_pictures` do.
     """
-    unwanted: Any = "reported" if tuple(exclude) == ("reported",) else exclude
     if layout not in TARGETLESS:
         try:
             known = find_layout(folder, layout)
@@ -38,9 +36,9 @@ def find_subjects(
             if layout is not None or not _is_flat(folder):
                 raise
         else:
-            return known.name, find_pairs(folder, brightest=brightest, layout=layout, split=split, exclude=unwanted)
+            return known.name, find_pairs(folder, brightest=brightest, layout=layout, split=split, exclude=exclude)
     layout = layout or UNPAIRED
-    return layout, [pair.low for pair in find_dark(folder, layout, unwanted)]
+    return layout, [pair.low for pair in find_dark(folder, layout, exclude)]
 
 
 def _is_flat(folder: Path) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal
 
 from training.data.files import folder_called
 from training.data.pair import Pair
@@ -59,12 +58,10 @@ TARGETLESS: dict[str, Callable[[Path], list[Path]]] = {UNPAIRED: find_pictures, 
 """Layouts that have no target for any picture, by name."""
 
 
-def find_dark(
-    folder: Path, layout: str = UNPAIRED, exclude: Collection[str | int] | Literal["reported"] = ()
-) -> list[Pair]:
+def find_dark(folder: Path, layout: str = UNPAIRED, exclude: Collection[str | int] = ()) -> list[Pair]:
     """The pictures of a layout of ``TARGETLESS``, each as a pair of itself, named by its path in ``folder``."""
     found = [_alone(path, folder) for path in TARGETLESS[layout](folder)]
-    return without(found, () if exclude == "reported" else exclude, folder, strict=True)
+    return without(found, exclude, folder)
 
 
 def is_apart(folder: Path) -> bool:
@@ -87,7 +84,7 @@ def find_apart(folder: Path, split: str = "train", exclude: Collection[str] = ()
         sides.append(pictures_in(place))
         for path in sides[-1]:
             size_of(path, APART_TREE)
-    return without([_alone(path, path.parent) for path in sides[0]], exclude, folder, strict=True), sides[1]
+    return without([_alone(path, path.parent) for path in sides[0]], exclude, folder), sides[1]
 
 
 def _alone(path: Path, folder: Path) -> Pair:
