@@ -38,6 +38,13 @@ def test_only_guidance_and_what_is_named_differ_from_the_plain_recipe(name: str,
     assert (how.sa > 0) == (name not in ("snr", "llflow-s", "llflow-l"))
 
 
+@pytest.mark.parametrize("name", RELEASED + DESIGNED)
+def test_the_plain_recipe_says_where_the_guided_one_is(name: str) -> None:
+    comment = (RECIPES / f"{name}.yaml").read_text().partition("\nsystem:")[0]
+    assert f"{name}-skf.yaml" in comment
+    assert "semantics:" not in comment, "settings stand in one place"
+
+
 def test_released_settings() -> None:
     drbn, snr, small, large = (load_recipe(RECIPES / f"{name}-skf.yaml") for name in RELEASED)
     weights = [(r.semantics.sch, r.semantics.sch_every, r.semantics.sa) for r in (drbn, snr, small, large)]
