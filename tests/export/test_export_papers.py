@@ -24,23 +24,8 @@ from networks import systems
 from networks.embedding_bank import EmbeddingBank
 from networks.hrnet import HRNetV2
 from networks.systems import GUIDED, Inference, build
+from tests.networks.small_systems import SMALL
 
-SMALL: dict[str, dict[str, Any]] = {
-    "retinexnet": {"channels": 8},
-    "kind": {"channels": 4},
-    "kind-plus": {"channels": 4},
-    "drbn": {"width": 8},
-    "hwmnet": {"width": 32},
-    "snr": {"channels": 8, "layers": 1, "heads": 2, "hidden": 32},
-    "llflow-s": {"channels": 8, "blocks": 2, "stacked": [1], "steps": 1},
-    "llflow-l": {"channels": 10, "blocks": 2, "stacked": [1], "steps": 1},
-    "sllen": {"classes": 4, "widths": [32, 32, 32, 32], "blocks": 1},
-    "enlightengan": {"channels": [4, 8, 8, 16, 16]},
-    "mirnet": {"channels": 16, "groups": [1, 2]},
-    "zero-dce": {"channels": 8},
-    "zero-dce-plus-plus": {"channels": 8, "reduction": 2},
-    "lime": {"steps": 25},
-}
 ODD = [(45, 71), (33, 98), (16, 17)]
 FIXED = (36, 64)
 TRAINING = TrainingCard("pictures made by the test", "CC0-1.0", "tiny.yaml", 1, 1)
@@ -123,7 +108,7 @@ def test_lime_needs_a_size() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_lime_is_exported_as_a_loop_and_flat_pictures_end_it_quietly() -> None:
-    _, model = agrees(network("lime"), FIXED, LIMIT)
+    _, model = agrees(network("lime", options={"steps": 25}), FIXED, LIMIT)
     nodes = onnx.load_from_string(model).graph.node
     assert [node.op_type for node in nodes].count("Loop") == 1
     assert len(model) < 1e6
