@@ -11,26 +11,32 @@ import torch
 from torch import nn
 
 from engines.bundle import TrainingCard, write_bundle
-from export.cards import make_card, training_card
+from export.cards import NOTHING_LEARNED, make_card, training_card
 from export.interfaces import interface_of
 from export.onnx_model import to_onnx
 from export.parity import LIMIT, PICTURE_SIZES, THUMBNAIL_SIZES, compare, synthetic_pictures
 from export.pictures import read_pictures
-from networks.checkpoint import open_checkpoint
-from networks.systems import SYSTEMS
+from networks.checkpoint import open_checkpoint, without_weights
+from networks.systems import SYSTEMS, UNTRAINED
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
     parser.add_argument(
-        "checkpoint", type=Path, help="checkpoint.pt of `python -m training fit`, or a published SCI checkpoint"
+        "checkpoint",
+        type=Path,
+        nargs="?",
+        help="checkpoint.pt of `python -m training fit`, or a published SCI checkpoint; none for lime",
     )
     parser.add_argument("--system", required=True, choices=SYSTEMS)
     parser.add_argument(
         "-o", "--output", required=True, type=Path, help="folder of the bundle; its name is the bundle's"
     )
     parser.add_argument(
-        "--size", type=_size, metavar="HxW", help="only for pictures of this height and width (default: all sizes)"
+        "--size",
+        type=_size,
+        metavar="HxW",
+        help="only for pictures of this height and width (default: all sizes; lime needs one)",
     )
     parser.add_argument("--bank", type=Path, help="PASCAL-Context checkpoint of the HRNet that guides the network")
     parser.add_argument(
@@ -54,8 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def export(given: argparse.Namespace) -> str:
     """Export, check, write. Raises ``ValueError`` and writes nothing when the model differs from the network."""
-    checkpoint = open_checkpoint(given.checkpoint, given.system, given.bank)
-    if checkpoint.recipe is not None:
+    if given.checkpoint is None:
+        checkpoint = without_weights(given.system)
+    else:
+        checkpoint = open_checkpoint(given.checkpoint, given.system, given.bank)
+    if given.system in UNTRAINED:
+        training = NOTHING_LEARNED
+    elif checkpoint.recipe is not None:
         training = training_card(checkpoint.recipe, checkpoint.step)
     elif given.data_name and given.data_licence:
         training = TrainingCard(given.data_name, given.data_licence, "as published", 0, 0)

@@ -20,6 +20,8 @@ _EXTRA = {
     "regions": "colours of regions, R'G'B' in 0..1, and a channel that is 1 inside them",
     "depth": "depth as a gray picture in 0..1",
 }
+NOTHING_LEARNED = TrainingCard("none: nothing is learned", "none needed", "none", 0, 0)
+"""For systems without weights."""
 _TRAINING_ONLY = ("stages", "calibrator")
 """Options of cascades, of which inference runs the first stage."""
 
@@ -55,7 +57,7 @@ def make_card(
         outputs=(_output(interface, size),),
         parameters=parameters,
         training=training,
-        licence=_licence(training.data_licence),
+        licence="Apache-2.0, the code's: there are no weights" if parameters == 0 else _licence(training.data_licence),
         paper=known.paper,
         faithful=known.faithful,
         repaired=known.repaired,

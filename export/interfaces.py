@@ -52,7 +52,7 @@ class Interface:
         """Raises ``ValueError`` for a fixed size, or for free ones (None), that the network does not take."""
         if size is None:
             if self.fixed_only:
-                raise ValueError(f"needs a fixed size: {self.fixed_only}")
+                raise ValueError(f"needs a fixed size, as --size 288x512 gives: {self.fixed_only}")
             return
         multiple = self.picture.multiple
         if min(size) < 1 or any(side % multiple for side in size):

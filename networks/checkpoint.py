@@ -1,4 +1,4 @@
-"""Opens what `python -m training fit` writes, and the published SCI checkpoints, as networks ready for inference."""
+"""Opens what `python -m training fit` writes, published SCI checkpoints, and what needs none, ready for inference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from networks.embedding_bank import EmbeddingBank
 from networks.hrnet import HRNetV2, load_pascal_context
 from networks.sci import load_sci
-from networks.systems import Inference, build
+from networks.systems import UNTRAINED, Inference, build
 
 _ONLY_FOR_TRAINING = ("calibrate",)
 """Parts of networks that inference never runs: SCI's calibrator, also inside Enlighten Anything."""
@@ -69,6 +69,13 @@ def open_checkpoint(path: Path, system: str | None = None, bank: Path | None = N
     network.load_state_dict(state["average"])
     guide = _open_bank(state["bank"], bank, path)
     return Checkpoint(state["system"], network.eval(), state["recipe"], int(state["step"]), state["options"], guide)
+
+
+def without_weights(system: str) -> Checkpoint:
+    """A system that has nothing to learn. Raises ``ValueError`` for one that must be trained."""
+    if system not in UNTRAINED:
+        raise ValueError(f"{system} must be trained: name a checkpoint; only {', '.join(UNTRAINED)} needs none")
+    return Checkpoint(system, build(system).eval(), None, 0)
 
 
 def saved_bank(bank: nn.Module | None) -> dict[str, Any] | None:

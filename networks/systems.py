@@ -167,6 +167,8 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
 SYSTEMS = tuple(BUILDERS)
 GUIDED = ("retinexnet", "kind", "kind-plus", "drbn", "hwmnet", "snr", "llflow-s", "llflow-l")
 """The seven baselines of SKF (LLFlow in two sizes), which take ``semantics``."""
+UNTRAINED = ("lime",)
+"""Systems without parameters: there is nothing to learn."""
 
 
 def build(system: str, options: Mapping[str, Any] | None = None) -> nn.Module:

@@ -15,7 +15,7 @@ from export.about import SYSTEMS, about
 from export.cards import make_card, training_card
 from export.interfaces import Input, Interface
 from export.parity import Parity
-from networks.systems import GUIDED, build
+from networks.systems import GUIDED, UNTRAINED, build
 
 TRAINING = TrainingCard("pictures made by the test", "CC0-1.0", "tiny.yaml", 1, 1)
 RECIPE = {"name": "tiny.yaml", "data": {"name": "pictures made by the test", "licence": "CC0-1.0"}, "seed": 5}
@@ -163,3 +163,25 @@ def test_the_card_says_how_regions_were_painted(options: dict[str, str], said: s
     assert card_of("enlighten-anything", "regions", recipe=recipe).region_colours == said
     assert card_of("enlighten-anything", "regions").region_colours == "", "published weights do not say"
     assert card_of("drbn", recipe=recipe).region_colours == "", "no regions, no colours"
+
+
+def test_without_weights_no_checkpoint_is_needed_and_the_card_promises_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--system", "drbn", "-o", str(tmp_path / "drbn")]) == 1
+    assert "drbn must be trained: name a checkpoint; only lime needs none" in capsys.readouterr().err
+    assert main(["--system", "lime", "-o", str(tmp_path / "lime")]) == 1
+    assert "needs a fixed size, as --size 288x512 gives" in capsys.readouterr().err
+    monkeypatch.setattr("export.__main__.to_onnx", lambda *_: b"model")  # exporting takes seconds
+    monkeypatch.setattr("export.__main__.compare", lambda *_, **__: Parity(0.0, 0.0, 1))
+    assert main(["--system", "lime", "--size", "36x64", "-o", str(tmp_path / "lime")]) == 0
+    card = load_bundle(tmp_path / "lime").card
+    assert (card.parameters, card.training.data, card.training.steps) == (0, "none: nothing is learned", 0)
+    assert card.licence.startswith("Apache-2.0")
+    assert card.inputs[0].layout == "1,3,36,64"
+
+
+def test_only_what_has_no_parameters_needs_no_training() -> None:
+    with torch.device("meta"):
+        bare = [name for name in SYSTEMS if not list(build(name).parameters())]
+    assert tuple(bare) == UNTRAINED

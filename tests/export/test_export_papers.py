@@ -101,7 +101,7 @@ def test_parity_fails_when_the_extra_input_is_read_differently() -> None:
 
 
 def test_lime_needs_a_size() -> None:
-    with pytest.raises(ValueError, match="needs a fixed size: its solver halves the picture"):
+    with pytest.raises(ValueError, match="needs a fixed size, as --size 288x512 gives: its solver halves"):
         to_onnx(network("lime"), interface_of(network("lime")))
 
 

@@ -247,6 +247,15 @@ def test_a_bundle_runs_on_the_whole_picture_at_its_own_size(tmp_path: Path) -> N
     assert done.mean() > picture.mean() * 1.2
 
 
+def test_lime_is_measured_by_its_name(tmp_path: Path) -> None:
+    picture = read_picture(save_noise(tmp_path / "a.png", 3))
+    given = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = build("lime")(given).enhanced
+    found = open_method("lime")(picture)
+    np.testing.assert_array_equal(found, (expected[0] * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+
+
 def test_one_name_for_two_models_is_refused(
     tmp_path: Path, grey_pairs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         required=True,
-        help="input, a bundle, full:BUNDLE, or a checkpoint of any system; NAME=MODEL names the row",
+        help="input, lime, a bundle, full:BUNDLE, or a checkpoint of any system; NAME=MODEL names the row",
     )
     parser.add_argument("--data", type=Path, required=True, help="a published data set, pairs, brackets, or pictures")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 ``input`` (nothing done); a bundle, folder or name, the way it ships (8-bit 4:2:0 planes, thumbnail, ONNX Runtime, grid,
 fused pass); ``full:BUNDLE``, one of kind ``picture`` run on the whole picture instead; a checkpoint of any system, in
-torch on the whole picture (``curve`` through planes and grid, which is all it has).
+torch on the whole picture (``curve`` through planes and grid, which is all it has); ``lime``, which needs none.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engines.bundle import Card, load_bundle
+from engines.bundle import Card, available_bundles, load_bundle
 from engines.curve.cpu import apply
 from engines.curve.grid import CurveGrid
 from engines.picture_network import PictureNetwork
 from engines.planes import Bytes, Planes
 from engines.thumbnail import Thumbnail, sample
 from engines.tone_model import ToneModel
-from networks.checkpoint import Checkpoint, open_checkpoint
+from networks.checkpoint import Checkpoint, open_checkpoint, without_weights
+from networks.systems import UNTRAINED
 from training.evaluate.gt_ratio import SYSTEMS as RATIO_SYSTEMS
 from training.evaluate.gt_ratio import enhanced_with_target
 from training.evaluate.planes import from_tensor, to_planes, to_rgb, to_tensor
@@ -85,6 +86,8 @@ def open_method(
     cache = Semantics(semantics) if semantics is not None else None
     if model == "input":
         return Model(lambda picture, extra: picture)
+    if model in UNTRAINED and model not in available_bundles():
+        return _of_checkpoint(without_weights(model), cache, device, gt_ratio)
     if Path(model).is_file():
         return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device, gt_ratio)
     if model.startswith("full:"):
