@@ -33,7 +33,8 @@ _LEGEND = """\
 - GMAC: 10⁹ multiply-accumulates of convolutions and linear layers for a picture of 600x400, without the bank's encoder;
   `curve` never sees more than a thumbnail of 256x144, which is what its figure is for.
 - PSNR / SSIM (Gaussian window of 11): mean over the held-out pictures of the table that is named, without adapting the
-  brightness to the reference.
+  brightness to the reference; "small" and a number of steps stand for a recipe's small variant on a CPU: minutes of
+  training, far from what a paper's schedule would give.
 - Export: 99th percentile of the difference between ONNX Runtime and torch in codes of 255, over made-up pictures of
   several sizes, odd ones too, and over extra inputs of zeros and random ones. It must be at most 1.
 - ms: ONNX Runtime on the CPU, fresh weights, median. A thumbnail has 256x144 pixels and one thread; a frame of 1080p
@@ -43,9 +44,10 @@ _LEGEND = """\
 
 
 def quality(folder: Path, bundles: Path = SHIPPED) -> dict[str, dict[str, Any]]:
-    """Figures of every row: from its best row in the tables ``*.json`` of a folder, else from the card of a bundle.
+    """Figures of every row: from its best row in the tables ``*.json`` of a folder, else from a bundle's card.
 
-    Each with the variant of the recipe and the name of the table.
+    Each with the variant of the recipe and the name of the table. Models that were told how bright the target is do
+    not count: no camera knows.
     """
     found = {}
     for path in sorted(bundles.glob("*/card.json")):
@@ -61,7 +63,8 @@ def quality(folder: Path, bundles: Path = SHIPPED) -> dict[str, dict[str, Any]]:
     best: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.json")):
         table = json.loads(path.read_text(encoding="utf-8"))
-        for row in table.get("rows", ()):
+        told = table.get("gt_ratio", ())
+        for row in (row for row in table.get("rows", ()) if row.get("model") not in told):
             key, _, variant = str(row.get("model", "")).partition(" ")
             psnr = row.get("psnr")
             if psnr is not None and psnr > best.get(key, {}).get("psnr", -math.inf):

@@ -33,12 +33,14 @@ def test_figures_come_from_tables_first_and_from_cards_else(tmp_path: Path) -> N
         {"model": "drbn-skf (small, SE)", "psnr": 18.0, "ssim_gaussian11": 0.5},
         {"model": "drbn-skf (small, SE+SCH)", "psnr": 18.5, "ssim_gaussian11": None},
         {"model": "kind", "psnr": None},
+        {"model": "kind (told)", "psnr": 30.0, "ssim_gaussian11": 0.9},
     ]
-    (tmp_path / "one.json").write_text(json.dumps({"name": "brackets", "rows": rows}))
+    table = {"name": "brackets", "gt_ratio": ["kind (told)"], "rows": rows}
+    (tmp_path / "one.json").write_text(json.dumps(table))
     figures = models_page.quality(tmp_path)
     assert figures["drbn-skf"]["psnr"] == 18.5
     assert figures["curve"]["table"] == "card of bundle curve"
-    assert "kind" not in figures
+    assert "kind" not in figures, "who was told the target's brightness does not count"
     page = models_page.page({"rows": {}}, figures)
     assert "| 18.50 / – (small, SE+SCH, brackets) |" in page
 
