@@ -1,9 +1,9 @@
 """Every system of the papers: size, computing, export and cost in ONNX Runtime; writes docs/models.md.
 
 Results merge into models.json row by row, so the run can be cut into pieces with ``--only`` and ``--parts``; timings
-want a quiet machine. ``--parts`` without values measures nothing and writes the page anew. PSNR and SSIM come from
-tables of ``python -m training evaluate`` that lie in the folder ``papers`` beside models.json; a row belongs to a
-system when it is called like it, as in ``drbn-skf`` or ``drbn-skf (small)``.
+want a quiet machine. ``--parts`` without values measures nothing and writes the page anew. PSNR and SSIM come from the
+tables beside models.json (see `models_quality`): ablations, tables of ``python -m training evaluate`` in the folder
+``papers``, and what ``--runs FOLDER`` gathers there from finished trainings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, models_page, report
+from benchmarks import machine, models_page, models_quality, report
 
 PARTS = ("count", "export", "time")
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--limit", type=float, default=60.0, help="longest 1080p frame that is waited for, in seconds")
     parser.add_argument("--threads", type=int, default=2, help="threads of a 1080p frame (default 2); thumbnails: one")
+    parser.add_argument("--runs", type=Path, help="trainings whose last figures go into papers/trainings.json")
     parser.add_argument("--page", type=Path, help="the page to write (default docs/models.md, or beside other results)")
 
 
@@ -46,7 +47,9 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         found["rows"] = {name: found["rows"][name] for name in KEYS if name in found["rows"]}
         found |= {"versions": machine.versions()}
         report.save(folder, "models", found)
+    if given.runs:
+        report.save(folder / "papers", "trainings", models_quality.gathered(given.runs))
     page: Path = given.page or (PAGE if folder == report.RESULTS else folder / "models.md")
-    page.write_text(models_page.page(found, models_page.quality(folder / "papers")), encoding="utf-8")
+    page.write_text(models_page.page(found, models_quality.quality(folder)), encoding="utf-8")
     print(page)
     return found

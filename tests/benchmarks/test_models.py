@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from benchmarks import model_costs, models_page, report
+from benchmarks import model_costs, models_page, models_quality, report
 from benchmarks.__main__ import main
 from benchmarks.models import PAGE
 from networks.systems import GUIDED, SYSTEMS
@@ -15,7 +17,7 @@ from networks.systems import GUIDED, SYSTEMS
 
 def test_the_page_in_the_repository_is_what_the_generator_writes() -> None:
     found = json.loads((report.RESULTS / "models.json").read_text(encoding="utf-8"))
-    written = models_page.page(found, models_page.quality(report.RESULTS / "papers"))
+    written = models_page.page(found, models_quality.quality(report.RESULTS))
     assert PAGE.read_text(encoding="utf-8") == written, "run: python -m benchmarks models --parts"
 
 
@@ -28,21 +30,60 @@ def test_every_system_has_a_row_measured_or_not() -> None:
     assert page.count("not trained here") == len(SYSTEMS) + len(GUIDED)
 
 
-def test_figures_come_from_tables_first_and_from_cards_else(tmp_path: Path) -> None:
+def test_the_best_figures_count_wherever_they_stand(tmp_path: Path) -> None:
     rows = [
         {"model": "drbn-skf (small, SE)", "psnr": 18.0, "ssim_gaussian11": 0.5},
         {"model": "drbn-skf (small, SE+SCH)", "psnr": 18.5, "ssim_gaussian11": None},
+        {"model": "curve (worse)", "psnr": 5.0, "ssim_gaussian11": 0.1},
         {"model": "kind", "psnr": None},
         {"model": "kind (told)", "psnr": 30.0, "ssim_gaussian11": 0.9},
     ]
+    (tmp_path / "papers").mkdir()
     table = {"name": "brackets", "gt_ratio": ["kind (told)"], "rows": rows}
-    (tmp_path / "one.json").write_text(json.dumps(table))
-    figures = models_page.quality(tmp_path)
+    (tmp_path / "papers" / "one.json").write_text(json.dumps(table))
+    figures = models_quality.quality(tmp_path)
     assert figures["drbn-skf"]["psnr"] == 18.5
     assert figures["curve"]["table"] == "card of bundle curve"
     assert "kind" not in figures, "who was told the target's brightness does not count"
     page = models_page.page({"rows": {}}, figures)
     assert "| 18.50 / – (small, SE+SCH, brackets) |" in page
+
+
+def test_arms_of_an_ablation_belong_to_the_guided_forms_of_skfs_baselines_alone(tmp_path: Path) -> None:
+    def row(recipe: str, arm: str, psnr: float, seeds: list[int]) -> dict[str, Any]:
+        return {"recipe": recipe, "arm": arm, "steps": 9, "seeds": seeds, "psnr": psnr, "ssim_gaussian11": 0.5}
+
+    rows = [
+        row("drbn.yaml, small", "off", 17.0, [1]),
+        row("drbn.yaml, small", "SE", 16.0, [1, 2]),
+        row("enlighten-anything.yaml", "true regions", 14.0, [1]),
+    ]
+    (tmp_path / "ablation-x.json").write_text(json.dumps({"against": "off", "rows": rows}))
+    figures = models_quality.quality(tmp_path, bundles=tmp_path)
+    assert {key: found["psnr"] for key, found in figures.items()} == {
+        "drbn": 17.0,
+        "drbn-skf": 16.0,
+        "enlighten-anything": 14.0,
+    }
+    assert figures["drbn-skf"]["variant"] == "small, SE, 9 steps, 2 seeds"
+    assert figures["enlighten-anything"]["variant"] == "true regions, 9 steps"
+
+
+def test_only_finished_trainings_are_gathered(tmp_path: Path) -> None:
+    def training(name: str, step: int, scores: str) -> None:
+        (tmp_path / name).mkdir()
+        recipe = {"name": f"{name}.yaml, small", "phases": {"one": {"steps": 4}, "two": {"steps": 6}}}
+        torch.save({"recipe": recipe, "step": step}, tmp_path / name / "checkpoint.pt")
+        (tmp_path / name / "validation.csv").write_text(f"step,psnr,ssim_gaussian\n{scores}")
+
+    training("kind", 8, "7,12.0,0.3\n")
+    with pytest.raises(ValueError, match="no training below"):
+        models_quality.gathered(tmp_path)
+    training("drbn-skf", 10, "4,12.0,0.3\n9,15.5,0.4\n")
+    training("snr", 10, "4,12.0,0.3\n")
+    assert models_quality.gathered(tmp_path)["rows"] == [
+        {"model": "drbn-skf (small, 10 steps)", "psnr": 15.5, "ssim_gaussian11": 0.4}
+    ]
 
 
 def test_what_is_not_exported_says_so_with_the_message() -> None:
