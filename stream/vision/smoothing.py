@@ -1,17 +1,22 @@
-"""Smooths tone-curve grids in time, so that enhanced video does not flicker.
+"""Smooths tone-curve grids in time, so that enhanced video does not flicker, pump or leave trails.
 
 Each node keeps an exponential moving average of its curve, whose time constant follows what the scene shows there:
 
 * Where the scene stays as it is, a change of the wish is the network's own unrest. The average behaves like a running
-  mean, whose time constant grows with the time that the node has been steady, up to 2 s.
+  mean, whose time constant grows with the time that the node has been steady, up to 2 s; and what has been steady for
+  so long is held, and changes by a quarter of a code a second (stream/vision/hold.py): an object that enters moves the
+  nodes that it covers and does not pump the rest.
 * Where the scene changes, getting brighter takes 0.4 s and getting clearly darker 0.1 s: headlights and flashes must
-  not stay blown out. An object that enters moves the nodes that it covers and does not pump the rest.
+  not stay blown out. Dusk, and a light that is switched on, change the luma of the nodes themselves and are followed
+  like this; slow changes in small steps, as soon as they show.
+* Where content moves, its average goes with it (stream/vision/carry.py).
+* Where an object's region appears or goes, the node is free to follow: knowledge that arrives late counts at once.
 
 Whether a node gets darker is judged where its curve is used, at the mean luma of the scene around it; a mid-tone would
 not do, since a dark cell holds no mid-tones and the network leaves that part of its curve to chance. The fast constant
 sets in over the first 10 codes of darkening: a plainly asymmetric average is pulled towards the dark half of any noise.
 
-Every step is a convex combination of two curves, so averages of monotone curves are monotone.
+Every step is a convex combination of curves, so averages of monotone curves are monotone.
 """
 
 from __future__ import annotations
@@ -22,12 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.curve.grid import CurveGrid
+from stream.vision.carry import Flow, carried, cell_motion, due
+from stream.vision.hold import Backdrop, allowed, codes_between, established, pulled, settled
 
 Floats = NDArray[np.float32]
 
 _CLEARLY_DARKER = np.float32(0.04)
-_CLEARLY_CHANGED = np.float32(0.05)
-"""Change of the square root of a node's luma that counts as a changed scene; noise of codec and sensor stays below."""
+_UNCHANGED, _CLEARLY_CHANGED = np.float32(0.01), np.float32(0.05)
+"""Change of the square root of a node's luma that counts as none, and as a changed scene; noise of codec and sensor
+stays below the first, averaged over a node."""
+_SCENERY = np.float32(0.3)
+"""Share of the picture from which a region is no object: that a wall is called a region is no change of the wall."""
+_SAME_OBJECT, _OTHER_OBJECT = np.float32(0.2), np.float32(0.5)
+"""Change of the share of objects in a cell that counts as none, and as another content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,27 @@ class State:
     grid: CurveGrid
     luma: Floats
     """Mean luma [rows, cols] that the curves were made for."""
+    objects: Floats
+    """Share of objects' regions [rows, cols] that the curves were made for."""
     steady_s: Floats
     """How long each node [rows, cols] has been steady, in seconds."""
+    settled: Floats
+    """Whether each node [rows, cols] has come to its wish since it is steady, 0..1."""
+    pulled_s: Floats
+    """How long a held node's wish has pulled it in one direction, in seconds; negative for darker."""
+    backdrop: Backdrop
+    """What nodes were when they were last held, for when they are uncovered again."""
+    travelled: Floats
+    """Motion of each node [rows, cols, 2] since it was last carried along, in cells; ``camera`` [2] alike of all."""
+    camera: Floats
+
+    @staticmethod
+    def first(wish: CurveGrid, luma: Floats, objects: Floats) -> State:
+        """The beginning of a scene."""
+        none = np.zeros_like(luma)
+        backdrop = Backdrop.unknown(wish.coefficients, luma)
+        still = np.zeros((*luma.shape, 2), np.float32)
+        return State(wish, luma, objects, none, none, none, backdrop, still, np.zeros(2, np.float32))
 
 
 class GridSmoother:
@@ -59,27 +90,104 @@ class GridSmoother:
         """The smoothed grid."""
         return None if self.state is None else self.state.grid
 
-    def step(self, wish: CurveGrid, luma: Floats, seconds: float) -> CurveGrid:
+    def step(
+        self,
+        wish: CurveGrid,
+        luma: Floats,
+        seconds: float,
+        motion: Flow | None = None,
+        regions: Floats | None = None,
+    ) -> CurveGrid:
         """Move towards ``wish`` as far as ``seconds`` since the last step allow, and return the new average.
 
-        ``luma`` [rows, cols] in 0..1 is the mean luma of the scene at each node. The first step, and the first after a
-        change of the grid's size, takes the wish as it is.
+        ``luma`` [rows, cols] in 0..1 is the mean luma of the scene at each node, ``motion`` since the last step, of a
+        size that the nodes divide, ``regions`` [17, rows, cols] the share of each region at each node, index 0 the
+        background; None where they are not known. The first step, and the first after a change of the grid's size,
+        takes the wish as it is.
         """
+        objects = _objects(regions, luma)
         state = self.state
         if state is None or state.grid.coefficients.shape != wish.coefficients.shape:
-            self.state = State(wish, luma, np.zeros_like(luma))
+            self.state = State.first(wish, luma, objects)
             return wish
-        before, wanted = state.grid.coefficients, wish.coefficients
+        if motion is not None:
+            state = _along(state, motion)
         seconds = max(seconds, 0.0)
-        changed = np.clip(np.abs(np.sqrt(luma) - np.sqrt(state.luma)) / _CLEARLY_CHANGED, 0, 1)
+        before = state.grid.coefficients
+        changed = np.maximum(_changed(luma, state.luma), _exchanged(objects, state.objects))
+        steady = ((state.steady_s + np.float32(seconds)) * (1 - changed)).astype(np.float32)
+        held = established(steady) * state.settled
+        unlike = _changed(luma, state.backdrop.luma)
+        back = (state.backdrop.returning(unlike) * (1 - held))[..., None]
+        wanted = wish.coefficients + back * (state.backdrop.coefficients - wish.coefficients)
+
+        alpha = self._share(before, wanted, luma, steady, changed, seconds)
+        codes, direction = codes_between(before, wanted, luma)
+        share = allowed(alpha * codes, held, state.pulled_s, seconds)
+        alpha = alpha * share
+        grid = CurveGrid(before + alpha[..., None] * (wanted - before))
+        self.state = State(
+            grid,
+            state.luma + alpha * (luma - state.luma),
+            state.objects + alpha * (objects - state.objects),
+            steady,
+            settled(state.settled, codes, steady),
+            pulled(state.pulled_s, share, direction, seconds),
+            state.backdrop.after(grid.coefficients, state.luma, unlike, held, seconds),
+            state.travelled,
+            state.camera,
+        )
+        return grid
+
+    def _share(
+        self, before: Floats, wanted: Floats, luma: Floats, steady: Floats, changed: Floats, seconds: float
+    ) -> Floats:
+        """How far each node [rows, cols] moves, 0..1, before it is held."""
         darker = np.clip((_curve_at(before, luma) - _curve_at(wanted, luma)) / _CLEARLY_DARKER, 0, 1)
-        steady = (state.steady_s + np.float32(seconds)) * (1 - changed)
         slow = 1 - np.exp(-seconds / np.clip(steady, self.brightening_s, max(self.steady_s, self.brightening_s)))
         fast = 1 - np.exp(-seconds / self.darkening_s)
-        alpha = (slow + np.maximum(fast - slow, 0) * darker * changed).astype(np.float32)
-        grid = CurveGrid(before + alpha[..., None] * (wanted - before))
-        self.state = State(grid, state.luma + alpha * (luma - state.luma), steady.astype(np.float32))
-        return grid
+        share: Floats = (slow + np.maximum(fast - slow, 0) * darker * changed).astype(np.float32)
+        return share
+
+
+def _changed(luma: Floats, before: Floats) -> Floats:
+    """How far the scene at each node is another one, 0..1."""
+    apart = np.abs(np.sqrt(luma) - np.sqrt(before))
+    changed: Floats = np.clip((apart - _UNCHANGED) / (_CLEARLY_CHANGED - _UNCHANGED), 0, 1).astype(np.float32)
+    return changed
+
+
+def _objects(regions: Floats | None, luma: Floats) -> Floats:
+    """Share of each node that belongs to regions smaller than scenery."""
+    if regions is None:
+        return np.zeros_like(luma)
+    found = regions[1:]
+    small = found.mean(axis=(1, 2)) < _SCENERY
+    shares: Floats = np.clip(np.tensordot(small.astype(np.float32), found, 1), 0, 1).astype(np.float32)
+    return shares
+
+
+def _exchanged(objects: Floats, before: Floats) -> Floats:
+    apart = np.abs(objects - before)
+    exchanged: Floats = np.clip((apart - _SAME_OBJECT) / (_OTHER_OBJECT - _SAME_OBJECT), 0, 1).astype(np.float32)
+    return exchanged
+
+
+def _along(state: State, motion: Flow) -> State:
+    """The state with every node's content carried to where it is now, and the backdrop moved as the camera did."""
+    step, sure = cell_motion(motion, state.grid.rows, state.grid.cols)
+    travelled = state.travelled + step
+    camera = state.camera + (np.median(step[sure], axis=0) if sure.any() else 0)
+    now, pan = due(travelled), due(camera)
+    grid = state.grid
+    of_nodes = np.stack((state.luma, state.objects, state.steady_s, state.settled, state.pulled_s), axis=-1)
+    if now.any():
+        grid = CurveGrid(carried(grid.coefficients, now))
+        of_nodes = carried(of_nodes, now)
+    luma, objects, steady_s, arrived, pulled_s = np.moveaxis(of_nodes, -1, 0)
+    backdrop = state.backdrop.moved(pan) if pan.any() else state.backdrop
+    rest = (camera - pan).astype(np.float32)
+    return State(grid, luma, objects, steady_s, arrived, pulled_s, backdrop, travelled - now, rest)
 
 
 def _curve_at(coefficients: Floats, luma: Floats) -> Floats:
