@@ -97,19 +97,19 @@ def prepare(picture: Picture) -> Floats:
 
 
 class ImageEncoder:
-    """An opened encoder. Raises ``ModelError`` where the file is none."""
+    """An opened encoder; ``session`` can be stopped. Raises ``ModelError`` where the file is none."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._session = Session(path, threads)
-        if len(self._session.inputs) != 1 or len(self._session.outputs) != 1:
+        self.session = Session(path, threads)
+        if len(self.session.inputs) != 1 or len(self.session.outputs) != 1:
             raise ModelError(f"{path} is no SAM image encoder: it needs one input and one output")
-        (self._input, shape), (self._output, _) = *self._session.inputs.items(), *self._session.outputs.items()
+        (self._input, shape), (self._output, _) = *self.session.inputs.items(), *self.session.outputs.items()
         if shape[1:] != (3, SIDE, SIDE):
             raise ModelError(f"{path} is no SAM image encoder: it takes {list(shape)}, not [1, 3, {SIDE}, {SIDE}]")
 
     def encode(self, picture: Picture) -> Encoded:
         """RGB uint8 [h, w, 3]; dark pictures should be brightened first."""
-        (embedding,) = self._session.run([self._output], {self._input: prepare(picture)})
+        (embedding,) = self.session.run([self._output], {self._input: prepare(picture)})
         if embedding.shape != (1, CHANNELS, SIDE // CELL, SIDE // CELL):
-            raise ModelError(f"{self._session.path} gave {list(embedding.shape)}, not [1, {CHANNELS}, 64, 64]")
+            raise ModelError(f"{self.session.path} gave {list(embedding.shape)}, not [1, {CHANNELS}, 64, 64]")
         return Encoded(embedding[0], (picture.shape[0], picture.shape[1]))

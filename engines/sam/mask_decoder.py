@@ -41,12 +41,15 @@ def mask_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 class MaskDecoder:
-    """An opened decoder; ``batch`` points fit into one call. Raises ``ModelError`` where the file is none."""
+    """An opened decoder; ``batch`` points fit into one call, ``session`` can be stopped.
+
+    Raises ``ModelError`` where the file is none.
+    """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._session = Session(path, threads)
-        self._session.require(_INPUTS, _OUTPUTS, "SAM mask decoder")
-        declared = self._session.inputs["point_coords"][0]
+        self.session = Session(path, threads)
+        self.session.require(_INPUTS, _OUTPUTS, "SAM mask decoder")
+        declared = self.session.inputs["point_coords"][0]
         self._fixed = isinstance(declared, int)
         self.batch: int = declared if isinstance(declared, int) else LARGEST_BATCH
 
@@ -68,6 +71,6 @@ class MaskDecoder:
             "has_mask_input": np.zeros(1, np.float32),
             "orig_im_size": np.array([SIDE, SIDE], np.float32),
         }
-        iou, logits = self._session.run(_OUTPUTS, arrays)
+        iou, logits = self.session.run(_OUTPUTS, arrays)
         rows, columns = mask_size(encoded.size)
         return Prompted(logits[:count, :, :rows, :columns], iou[:count])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.sam.automatic import (
+    VIDEO,
     AutomaticOptions,
     Mask,
+    farthest_points,
     find_masks,
     find_regions,
     grid,
     open_points,
     paint,
+    smoothed,
     stability,
     suppress,
 )
@@ -164,3 +168,76 @@ def test_options_that_cannot_be() -> None:
         AutomaticOptions(side=0)
     with pytest.raises(ValueError, match="1 to 255"):
         AutomaticOptions(most=256)
+    with pytest.raises(ValueError, match="at least one point is needed"):
+        AutomaticOptions(most_points=0)
+    with pytest.raises(ValueError, match="at least one point is needed"):
+        AutomaticOptions(together=0)
+
+
+def test_farthest_points_start_in_the_centre_and_spread() -> None:
+    points = grid((100, 100), 3)
+    tried = np.concatenate(list(farthest_points(points, (100, 100), np.zeros((256, 256), np.bool_), 2, 6)))
+    np.testing.assert_allclose(tried[0], [50, 50])
+    corners = {tuple(point) for point in np.round(tried[1:5]).astype(int)}
+    assert corners == {(17, 17), (83, 17), (17, 83), (83, 83)}
+    assert len({tuple(point) for point in tried}) == 6
+
+
+def test_farthest_points_keep_away_from_masks_and_end_where_all_is_covered() -> None:
+    points, covered = grid((100, 200), 4), np.zeros((128, 256), np.bool_)
+    batches = farthest_points(points, (100, 200), covered, 1, 99)
+    next(batches)
+    covered[:, :128] = True
+    np.testing.assert_allclose(next(batches)[0, 0], 175)
+    covered[:, 128:] = True
+    assert list(batches) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_farthest_points_are_open_ones_each_once(side: int, most: int, batch: int, seed: int) -> None:
+    size = (90, 130)
+    covered = np.random.default_rng(seed).random(mask_size(size)) < 0.5
+    points = grid(size, side)
+    open_ones = np.concatenate([*open_points(points, size, covered, 99), np.zeros((0, 2), np.float32)])
+    batches = list(farthest_points(points, size, covered, batch, most))
+    tried = [tuple(point) for points in batches for point in points]
+    assert all(1 <= len(points) <= batch for points in batches)
+    assert len(tried) == len(set(tried)) == min(most, len(open_ones))
+    assert set(tried) <= {tuple(point) for point in open_ones}
+
+
+def test_smoothing_takes_chequerboards_away_and_keeps_what_is_large() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    chequered = np.where((rows + columns) % 2, 2, -2.5).astype(np.float32)
+    assert not (smoothed(chequered)[4:-4, 4:-4] > 0.6).any()
+    edge = np.where(columns < 20, 9, -30).astype(np.float32)
+    np.testing.assert_array_equal(smoothed(edge) > 0, edge > 0)
+    several = np.stack([chequered, edge])[None]
+    np.testing.assert_array_equal(smoothed(several)[0, 1], smoothed(edge))
+    np.testing.assert_allclose(smoothed(np.full((3, 5), 2, np.float32)), 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_video_options_bound_the_points_and_find_what_is_large(
+    tmp_path: Path, encoded: Encoded, batch: int | str
+) -> None:
+    decoder = Counting(write_decoder(tmp_path / "decoder.onnx", batch))
+    ids = find_regions(decoder, encoded, VIDEO)
+    expected = np.ones((160, 256), np.uint8)
+    expected[16:128, 32:192] = 2
+    expected[48:80, 64:96] = 3
+    assert (ids != expected).sum() <= 8  # smoothing takes the corners off
+    assert decoder.points <= 12
+    fewer = Counting(write_decoder(tmp_path / "decoder.onnx", batch))
+    assert find_regions(fewer, encoded, replace(VIDEO, most_points=1)).max() == 1
+    assert fewer.points == 1
+
+
+def test_a_photograph_of_many_patches_costs_the_points_it_may(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (9, 16, 3), dtype=np.uint8).repeat(64, 0).repeat(64, 1)
+    whole = ImageEncoder(write_encoder(tmp_path / "encoder.onnx")).encode(picture)
+    decoder = Counting(write_decoder(tmp_path / "decoder.onnx", "n"))
+    ids = find_regions(decoder, whole, VIDEO)
+    assert (decoder.calls, decoder.points) == (3, 12)
+    assert ids.max() == 12
