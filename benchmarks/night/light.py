@@ -67,13 +67,17 @@ def uneven(width: int, height: int, rng: np.random.Generator, lowest: float = 0.
     return maps
 
 
-def add_window(maps: Floats, box: tuple[float, float, float, float], brightness: float, blur: float) -> None:
-    """A bright opening: ambient light rises to ``brightness`` within left, top, right, bottom, with soft edges."""
+def add_window(maps: Floats, box: tuple[float, float, float, float], brightness: float, blur: float) -> Floats:
+    """A bright opening: ambient light rises to ``brightness`` within left, top, right, bottom, with soft edges.
+
+    Returns where it is, float32 [h, w], 0..1.
+    """
     left, top, right, bottom = (round(edge) for edge in box)
     inside = np.zeros(maps.shape[:2], np.float32)
     inside[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
     inside = cv2.GaussianBlur(inside, (0, 0), blur)
     maps[..., AMBIENT] += inside * (np.float32(brightness) - maps[..., AMBIENT])
+    return np.asarray(inside, np.float32)
 
 
 def add_lamp(maps: Floats, lamp: Lamp) -> Floats:

@@ -118,9 +118,7 @@ def _backlight(stage: Stage) -> tuple[list[Scene], Rhythm]:
     path = camera.still(stage.frames)
     world = stage.world(path, lowest=0.5)
     width, height = stage.size
-    box = (0.3 * width, 0.08 * height, 0.74 * width, 0.8 * height)
-    shift = (-world.left, -world.top, -world.left, -world.top)
-    light.add_window(world.maps, tuple(b + s for b, s in zip(box, shift, strict=True)), 9.0, height / 90)
+    world.open((0.3 * width, 0.08 * height, 0.74 * width, 0.8 * height), 9.0, height / 90)
     return [Scene(0, world, _walk(stage, 1, 0.42, 0.0018, 0.78, ambient=0.4), path)], Rhythm()
 
 

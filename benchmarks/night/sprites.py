@@ -66,31 +66,40 @@ def person(
     wide, u = round(0.5 * tall), tall * FINE
     middle = wide * FINE / 2
     sheet, stencil = _canvas(wide, 0.62 * tall, coat, rng, 14)
-    dots = [(-0.13, 0.17), (0.13, 0.17), (0.15, 0.5), (-0.15, 0.5)]
+    dots = [
+        (-0.06, 0.155),
+        (0.06, 0.155),
+        (0.115, 0.185),
+        (0.1, 0.36),
+        (0.115, 0.54),
+        (-0.115, 0.54),
+        (-0.1, 0.36),
+        (-0.115, 0.185),
+    ]
     torso = np.array([(middle + x * u, y * u) for x, y in dots], np.int32)
     for stamp, skin, hair in ((sheet, (196, 150, 122), (58, 40, 30)), (stencil, 255, 255)):
         body = coat if stamp is sheet else 255
         if stamp is stencil:
             cv2.fillPoly(stamp, [torso], body)
-            cv2.circle(stamp, (round(middle), round(0.52 * u)), round(0.1 * u), body, -1)
+            cv2.rectangle(stamp, _from(middle, -0.03, 0.12, u), _from(middle, 0.03, 0.17, u), body, -1)
         for side in (-1, 1):
-            top = (round(middle + side * 0.13 * u), round(0.2 * u))
-            hand = (round(middle + side * 0.18 * u), round(0.46 * u))
+            top = _from(middle, side * 0.105, 0.205, u)
+            hand = _from(middle, side * 0.15, 0.48, u)
             if stamp is stencil:
-                cv2.line(stamp, top, hand, body, round(0.07 * u))
-            cv2.circle(stamp, hand, round(0.035 * u), skin, -1)
-        cv2.circle(stamp, (round(middle), round(0.085 * u)), round(0.07 * u), skin, -1)
-        cv2.ellipse(stamp, (round(middle), round(0.07 * u)), (round(0.075 * u), round(0.06 * u)), 0, 180, 360, hair, -1)
-    cv2.line(sheet, (round(middle), round(0.17 * u)), (round(middle), round(0.55 * u)), (30, 30, 34), round(0.012 * u))
+                cv2.line(stamp, top, hand, body, round(0.06 * u))
+            cv2.circle(stamp, hand, round(0.033 * u), skin, -1)
+        cv2.ellipse(stamp, _from(middle, 0, 0.08, u), (round(0.052 * u), round(0.066 * u)), 0, 0, 360, skin, -1)
+        cv2.ellipse(stamp, _from(middle, 0, 0.07, u), (round(0.057 * u), round(0.058 * u)), 0, 180, 360, hair, -1)
+    cv2.line(sheet, _from(middle, 0, 0.17, u), _from(middle, 0, 0.55, u), (40, 40, 44), round(0.012 * u))
     band = slice(round(0.3 * u), round(0.34 * u))
-    sheet[band, round(middle - 0.12 * u) : round(middle + 0.12 * u)] = (214, 205, 90)
+    sheet[band, round(middle - 0.1 * u) : round(middle + 0.1 * u)] = (214, 205, 90)
     hip = (wide / 2, 0.5 * tall)
     trunk_path = [shifted(x - hip[0], y - hip[1]) for x, y in places]
     trunk = _layer(sheet, stencil, _lighting(sheet, light), number, trunk_path)
     legs = []
     for side in (-1, 1):
         sheet, stencil = _canvas(wide, 0.56 * tall, trousers, rng, 8)
-        x = round(middle + side * 0.04 * u)
+        x = round(middle + side * 0.05 * u)
         cv2.line(stencil, (x, round(0.06 * u)), (x, round(0.46 * u)), 255, round(0.095 * u))
         for stamp, shoe in ((sheet, (28, 24, 24)), (stencil, 255)):
             cv2.ellipse(stamp, (x, round(0.485 * u)), (round(0.065 * u), round(0.03 * u)), 0, 0, 360, shoe, -1)
@@ -141,6 +150,12 @@ def _at(x: float, y: float, unit: float) -> tuple[int, int]:
     return round(x * unit), round(y * unit)
 
 
+def _from(middle: float, x: float, y: float, unit: float) -> tuple[int, int]:
+    return round(middle + x * unit), round(y * unit)
+
+
 def _colour(rng: np.random.Generator, low: int, high: int) -> Code:
-    r, g, b = (int(c) for c in rng.integers(low, high, 3))
+    """A colour of cloth or paint: channels around one brightness, not far apart."""
+    grey = rng.uniform(low, high)
+    r, g, b = (int(c) for c in np.clip(grey + rng.uniform(-32, 32, 3), 20, 235))
     return r, g, b

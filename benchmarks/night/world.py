@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from benchmarks.night.clip import Bytes, Floats
-from benchmarks.night.light import LAMP_COLOUR, Lamp, add_lamp
+from benchmarks.night.light import LAMP_COLOUR, Lamp, add_lamp, add_window
 
 LOG_MEAN = 0.18
 HIGHLIGHTS = 0.99
@@ -46,6 +46,13 @@ class World:
             cv2.line(post, (round(here.x), round(here.y)), foot, (38, 36, 36), width, cv2.LINE_AA)
             self.pictures[i] = signal(np.minimum(linear(post) * (1 - shown) + shown, 1))
         self.posts.append(lamp)
+
+    def open(self, box: tuple[float, float, float, float], brightness: float, blur: float) -> None:
+        """A window or door to somewhere bright, in world pixels; what is seen through it is pale, in the target too."""
+        left, top, right, bottom = box
+        here = (left - self.left, top - self.top, right - self.left, bottom - self.top)
+        haze = 0.4 * add_window(self.maps, here, brightness, blur)[..., None]
+        self.pictures = [signal(linear(picture) * (1 - haze) + haze) for picture in self.pictures]
 
 
 def linear(picture: Bytes) -> Floats:
