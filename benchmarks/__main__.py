@@ -1,4 +1,4 @@
-"""``python -m benchmarks throughput | startup | memory | quality | models | sheet | readme``."""
+"""``python -m benchmarks throughput | startup | memory | quality | temporal | models | sheet | readme``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ MEASUREMENTS = {
     "startup": "seconds from the command to the first enhanced frame, cold and warm",
     "memory": "peak memory for a 1080p file, and whether it stays flat over a long one",
     "quality": "PSNR and SSIM on exposure brackets through the run-time path, against baselines",
+    "temporal": "stability in time and PSNR on synthetic night clips, against baselines; writes docs/temporal.md",
     "models": "every system of the papers: size, computing, export, milliseconds; writes docs/models.md",
 }
 DRAWINGS = {

@@ -31,11 +31,11 @@ def spectrum(series: Array, fps: float) -> tuple[Doubles, Doubles]:
         raise ValueError(f"a spectrum needs three frames or more, not {count}")
     time = np.arange(count)
     given = series.astype(np.float64)
-    level = given - np.polyval(np.polyfit(time, given, 1), time)
+    level: Doubles = given - np.polyval(np.polyfit(time, given, 1), time)
     window = np.sin(np.pi * (time + 0.5) / count) ** 2
-    power = np.abs(np.fft.rfft(level * window)) ** 2 / (count * (window**2).sum())
+    power: Doubles = np.abs(np.fft.rfft(level * window)) ** 2 / (count * (window**2).sum())
     power[1 : (count + 1) // 2] *= 2
-    return np.fft.rfftfreq(count, 1 / fps), power
+    return np.asarray(np.fft.rfftfreq(count, 1 / fps), np.float64), power
 
 
 def flicker_energy(

@@ -12,7 +12,7 @@ from benchmarks.temporal_metrics.arrays import Array, Bools, Doubles
 def region_pumping(output: Array, given: Array, masks: Array, ids: Iterable[int] | None = None) -> dict[int, float]:
     """For each region the standard deviation in time of log(mean output / mean input): 0 for a constant gain.
 
-    ``output`` and ``given`` are luma [n, H, W] with black at 0, ``masks`` [n, H, W] the ids of the regions, background 0
+    ``output`` and ``given`` are luma [n, H, W] with black at 0, ``masks`` [n, H, W] the ids of regions, background 0
     included unless ``ids`` says which. Frames in which a region is absent, or black in either, do not count, and a
     region with fewer than two frames is left out.
     """
