@@ -3,8 +3,8 @@
 The snapshot is the enhanced thumbnail: SAM was trained on daylight and fails on dark noisy pictures. Encoding enlarges
 it to SAM's 1024 pixels, whatever its size, so a small one costs the same and has less noise.
 
-With a MobileSAM-class model in ONNX files one snapshot takes 2.1 to 3.1 s of one CPU core (an EPYC with AVX2, shared
-with others while it was measured): 1.7 s for the encoder and 0.1 s for each of 4 to 12 points.
+With a MobileSAM-class model in ONNX files one snapshot takes 2 to 3 s of one CPU core: 1.6 to 2.0 s for the encoder and
+0.1 s for each of 4 to 12 points (measured on an EPYC with AVX2 that others used too; up to 3.6 s when it was crowded).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,6 +108,22 @@ def test_the_thread_starts_with_the_first_offer_and_ends_with_close() -> None:
     assert not segmenter.busy
     assert segmenter.take() is None
     assert segmenter.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+def test_the_thread_stands_back_behind_all_others() -> None:
+    def segment(rgb: np.ndarray) -> Segmentation:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return halves(rgb)
+
+    seen: list[int] = []
+    segmenter = Segmenter(segment)
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    segmenter.offer(1, snapshot(1))
+    until(lambda: segmenter.runs == 1)
+    assert seen == [max(mine, module.NICENESS)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
+    segmenter.close()
 
 
 def test_close_gives_up_on_one_that_hangs_and_takes_nothing_from_it_later(gated: Gated) -> None:
