@@ -35,7 +35,7 @@ class NightClip:
     dark: list[Planes]
     """n frames, 8-bit 4:2:0, BT.709, limited range; decoded from ``encoded`` where there is such a file."""
     quiet: list[Planes]
-    """n frames: the dark ones before noise and before encoding; flicker and exposure hunting are in them."""
+    """n frames: the dark ones without noise and not encoded; flicker and exposure hunting are in them."""
     clean: Bytes
     """[n, H, W, 3] R'G'B' 0..255, sRGB."""
     flow: Floats

@@ -45,10 +45,12 @@ def compose(scene: Scene, t: int, size: tuple[int, int], before: View | None) ->
     """Frame ``t`` of the scene, counted from its start; ``before``: the frame before, None for the first."""
     width, height = size
     world, camera = scene.world, scene.camera[t]
+    last = min(len(path) for path in (scene.camera, *(layer.path for layer in scene.layers))) - 1
+    other = t - 1 if t else min(1, last)  # the first frame has no motion, but where it mixes matters to the second
     ground = camera @ shifted(world.left, world.top)
     clean = _drawn(world.picture(t), ground, size, cv2.INTER_CUBIC)
     maps = _drawn(world.maps, ground, size, cv2.INTER_LINEAR)
-    flow = displacement(scene.camera[max(t - 1, 0)], camera, (0, 0, width, height))
+    flow = displacement(scene.camera[other], camera, (0, 0, width, height))
     owner = np.zeros((height, width), np.uint8)
     mixed = np.zeros((height, width), np.bool_)
     for index, layer in enumerate(scene.layers):
@@ -65,7 +67,7 @@ def compose(scene: Scene, t: int, size: tuple[int, int], before: View | None) ->
         seen = _drawn(layer.picture, place, extent, cv2.INTER_CUBIC)
         clean[part] = np.rint(clean[part] + share * (seen.astype(np.float32) - clean[part])).astype(np.uint8)
         maps[part] += share * (_drawn(layer.maps, place, extent, cv2.INTER_LINEAR) - maps[part])
-        moved = displacement(scene.camera[max(t - 1, 0)] @ layer.path[max(t - 1, 0)], now, box)
+        moved = displacement(scene.camera[other] @ layer.path[other], now, box)
         apart = np.abs(moved - flow[part]).max(-1) > _MIXES
         mixed[part] = np.where(alpha > 0.996, False, mixed[part] | ((alpha > 0.004) & apart))
         own = alpha >= 0.5

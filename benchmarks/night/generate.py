@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from benchmarks.clips import scratch
@@ -16,7 +15,7 @@ from benchmarks.night.encode import read_video, write_video
 from benchmarks.night.isp import develop
 from benchmarks.night.levels import Degradation, degradation
 from benchmarks.night.light import AMBIENT, GLOW, LAMP_COLOUR, LIT, Rhythm
-from benchmarks.night.noise import noisy, quantised
+from benchmarks.night.noise import CameraFilter, noisy, quantised
 from benchmarks.night.scenarios import SCENARIOS, Stage
 from benchmarks.night.sources import STREET, is_clip, pictures, read_clip
 from benchmarks.night.world import linear
@@ -59,12 +58,11 @@ def make_clip(
     truth = _Truth(frames, size)
     lit = truth.filled(_views(scenes, frames, size))
     dark, quiet = [], []
-    kept: Floats | None = None
+    filters = [CameraFilter(), CameraFilter()] if camera.residue else []
     for t, light in enumerate(_exposed(lit, camera, rhythm)):
         sensed = noisy(light, camera, np.random.default_rng((seed, key, 3, t)))
-        if camera.residue:
-            kept = sensed if kept is None or t in truth.cuts else 0.5 * (sensed + kept)
-            sensed = cv2.blur(kept, (3, 3))
+        if filters:
+            light, sensed = (f.step(x, t in truth.cuts) for f, x in zip(filters, (light, sensed), strict=True))
         dark.append(develop(quantised(sensed, camera.bits), camera))
         quiet.append(develop(quantised(light, camera.bits), camera))
     name = f"{scenario}-{level}-{width}x{height}-{frames}-seed{seed}-{_label(source)}"

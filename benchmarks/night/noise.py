@@ -6,6 +6,7 @@ electrons that is an approximation. Light and noise share a pedestal, so noise a
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,19 @@ def noisy(light: Floats, camera: Degradation, rng: np.random.Generator) -> Float
     rows = rng.standard_normal((light.shape[0], 1, 1), np.float32)
     drawn += rows * np.float32(camera.row * camera.read)
     return drawn
+
+
+class CameraFilter:
+    """The filter of a cheap camera: half of the frame before, then a mean over 3x3; leaves 1/27 of the variance."""
+
+    def __init__(self) -> None:
+        self._kept: Floats | None = None
+
+    def step(self, light: Floats, fresh: bool) -> Floats:
+        """The next frame, filtered; ``fresh``: another scene begins, nothing of the last is kept."""
+        kept = light if fresh or self._kept is None else np.float32(0.5) * (light + self._kept)
+        self._kept = kept
+        return np.asarray(cv2.blur(kept, (3, 3)), np.float32)
 
 
 def quantised(light: Floats, bits: int) -> NDArray[np.uint16]:

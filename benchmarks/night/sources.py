@@ -24,8 +24,8 @@ _STREET_VERSION = 1
 def pictures(source: str | Path, seed: int) -> Iterator[Bytes]:
     """Endless R'G'B' pictures [h, w, 3] for the scenes of one clip; the seed says which comes first.
 
-    ``source``: ``street``, ``texture``, a picture, or a folder: of pictures, or of folders that hold a
-    ``reference.*`` each. ``FileNotFoundError`` where there is nothing of the kind.
+    ``source``: ``street``, ``texture``, a picture, or a folder: of pictures, or of exposure
+    brackets with a ``reference.*`` each. ``FileNotFoundError`` where there is nothing of the kind.
     """
     if str(source) == TEXTURE:
         while True:
@@ -53,11 +53,10 @@ def photographs(path: Path) -> list[Path]:
     """The picture files that a path means, sorted."""
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.glob("*/reference.*") if p.suffix.lower() in _PHOTOS)
-    found = found or sorted(p for p in path.glob("*") if p.suffix.lower() in _PHOTOS)
-    if not found:
-        raise FileNotFoundError(f"no photographs in {path}")
-    return found
+    for pattern in ("reference.*", "*/reference.*", "*"):
+        if found := sorted(p for p in path.glob(pattern) if p.suffix.lower() in _PHOTOS):
+            return found
+    raise FileNotFoundError(f"no photographs in {path}")
 
 
 def read_photograph(path: Path) -> Bytes:
