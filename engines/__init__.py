@@ -29,8 +29,8 @@ def warm() -> None:
 
     Call it where a program is installed, and early in a thread of its own where a program starts.
     """
-    for module in ("engines.thumbnail", "engines.curve.moments", "engines.curve.cpu", "engines.rgb_planes"):
-        import_module(module).warm()
+    for module in ("thumbnail", "curve.spread", "curve.moments", "curve.cpu", "rgb_planes", "noise", "curve.temporal"):
+        import_module(f"engines.{module}").warm()
 
 
 def __getattr__(name: str) -> Any:

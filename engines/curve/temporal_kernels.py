@@ -1,0 +1,384 @@
+"""The compiled loops of ``engines.curve.temporal``: one band of rows of the pass with the temporal denoiser.
+
+A row of sites (2x2 luma pixels over one chroma sample) goes through two stages: it is enhanced and compared with what
+the previous output shows there, and one row later, when its neighbours below are known too, it is weighed, smoothed
+where it has no history, mixed and written. Rows of codes wait in rings of three sites that stay in the first-level
+cache. Mixing is done in 16-bit integers, weights in 128ths; what they mean is in ``temporal_reference``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from engines.compiled import compiled
+from engines.curve.kernels import (
+    BYTES_IN,
+    BYTES_OUT,
+    EDGES,
+    FLOATS,
+    add_rows,
+    between,
+    chroma_rows,
+    load_chroma,
+    spread,
+    store_chroma,
+)
+
+_F = np.float32
+_ROWS_OF_FLOATS = nb.float32[:, ::1]
+_SHORTS_IN = nb.types.Array(nb.uint16, 1, "C", readonly=True)
+_SIGNATURE = nb.void(
+    *(BYTES_IN, BYTES_IN, BYTES_IN, nb.int64, BYTES_OUT, BYTES_OUT, BYTES_OUT, nb.int64),
+    *(BYTES_IN, BYTES_IN, BYTES_IN, nb.int64, nb.boolean),
+    *(nb.types.Array(nb.float32, 3, "C", readonly=True), EDGES, FLOATS, EDGES, FLOATS),
+    *(nb.int64, nb.int64, nb.int64, nb.int64, FLOATS, FLOATS),
+    *(nb.int16[:, :, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1], _SHORTS_IN, nb.int64),
+    *(_ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, nb.float32[:, :, ::1]),
+    *(nb.uint16[::1], nb.uint32[::1], nb.uint16[::1], nb.uint32[::1], nb.uint16[:, :, ::1], nb.uint16[:, ::1]),
+    *(nb.uint8[:, :, ::1], nb.uint8[:, :, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1]),
+    *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1]),
+)
+_CHUNK = 64
+_OWN = {"fastmath": True, "error_model": "numpy", "nogil": True}
+
+
+@nb.njit(**_OWN)
+def luma_pair(y, r0, r1, codes, i0, i1, first, width, base, slope, f0, f1, limits):  # type: ignore[no-untyped-def]
+    """Enhanced codes of two rows between the same nodes, into rows i0 and i1 of ``codes`` from column ``first`` on."""
+    scale, offset, low, high = limits[0], limits[1], limits[2], limits[3]
+    for x in range(width):
+        luma = min(max(_F(y[r0, x]) * scale + offset, _F(0)), _F(1))
+        value = (base[0, x] + f0 * slope[0, x]) * luma + (base[1, x] + f0 * slope[1, x]) * math.sqrt(luma)
+        value += base[2, x] + f0 * slope[2, x]
+        codes[i0, np.uintp(first + x)] = np.uint8(np.int32(min(max(value, low), high)))
+        luma = min(max(_F(y[r1, x]) * scale + offset, _F(0)), _F(1))
+        value = (base[0, x] + f1 * slope[0, x]) * luma + (base[1, x] + f1 * slope[1, x]) * math.sqrt(luma)
+        value += base[2, x] + f1 * slope[2, x]
+        codes[i1, np.uintp(first + x)] = np.uint8(np.int32(min(max(value, low), high)))
+
+
+@nb.njit(**_OWN)
+def _moved_luma(source, r, width, height, b, moves, target, i):  # type: ignore[no-untyped-def]
+    """The row that was where row r is now, block by block of row b; blocks that move alike are copied at once."""
+    j, count = 0, moves.shape[1]
+    while j < count:
+        dx, dy, end = np.int64(moves[b, j, 0]), np.int64(moves[b, j, 1]), j + 1
+        while end < count and moves[b, end, 0] == dx and moves[b, end, 1] == dy:
+            end += 1
+        row = min(max(r + dy, 0), height - 1)
+        x0, x1 = 16 * j, min(16 * end, width)
+        inner0 = min(max(x0, -dx), x1)
+        inner1 = max(min(x1, width - dx), inner0)
+        for x in range(x0, inner0):
+            target[0, i, x + 1] = source[row, 0]
+        for x in range(inner1 - inner0):
+            target[0, i, np.uintp(inner0 + 1 + x)] = source[row, np.uintp(inner0 + dx + x)]
+        for x in range(inner1, x1):
+            target[0, i, x + 1] = source[row, width - 1]
+        j = end
+
+
+@nb.njit(**_OWN)
+def _moved_chroma(u, v, step, c, half, rows, b, moves, trust, weights, old, slot, least):  # type: ignore[no-untyped-def]
+    """Likewise of chroma, and the weight that the new picture has to have at every site: all of it without history."""
+    j, count = 0, moves.shape[1]
+    while j < count:
+        dx, dy, end = np.int64(moves[b, j, 2]), np.int64(moves[b, j, 3]), j + 1
+        floor = trust[b, j]
+        while end < count and moves[b, end, 2] == dx and moves[b, end, 3] == dy and trust[b, end] == floor:
+            end += 1
+        row = min(max(c + dy, 0), rows - 1)
+        x0, x1 = 8 * j, min(8 * end, half)
+        inner0 = min(max(x0, -dx), x1)
+        inner1 = max(min(x1, half - dx), inner0)
+        second = step - 1
+        for x in range(x0, x1):
+            least[slot, x] = 128
+        for x in range(x0, inner0):
+            old[0, 2 * slot, x + 1] = u[row, 0]
+            old[0, 2 * slot + 1, x + 1] = v[row, second]
+        if row == c + dy:
+            for x in range(inner1 - inner0):
+                least[slot, np.uintp(inner0 + x)] = max(weights[row, np.uintp(inner0 + dx + x)], floor)
+        to, at = inner0 + 1, step * (inner0 + dx)
+        if step == 1:
+            for x in range(inner1 - inner0):
+                old[0, 2 * slot, np.uintp(to + x)] = u[row, np.uintp(at + x)]
+            for x in range(inner1 - inner0):
+                old[0, 2 * slot + 1, np.uintp(to + x)] = v[row, np.uintp(at + x)]
+        else:
+            for x in range(inner1 - inner0):
+                old[0, 2 * slot, np.uintp(to + x)] = u[row, np.uintp(at + 2 * x)]
+                old[0, 2 * slot + 1, np.uintp(to + x)] = u[row, np.uintp(at + 2 * x + 1)]
+        for x in range(inner1, x1):
+            old[0, 2 * slot, x + 1] = u[row, step * (half - 1)]
+            old[0, 2 * slot + 1, x + 1] = v[row, step * (half - 1) + second]
+        j = end
+
+
+@nb.njit(**_OWN)
+def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ignore[no-untyped-def]
+    """Standard deviation of the noise in the enhanced codes of luma and of chroma, at every site."""
+    scale, offset = limits[0] * _F(0.25), limits[1]
+    for x in range(half):
+        total = np.int32((pairs[x] & np.uint32(0xFFFF)) + (pairs[x] >> np.uint32(16)))
+        luma = min(max(_F(total) * scale + offset, _F(0)), _F(1))
+        noise = math.sqrt(rule[0] * luma + rule[1])
+        curve = base[0, x] + f * slope[0, x]
+        curve += (base[1, x] + f * slope[1, x]) * _F(0.5) / math.sqrt(max(luma, rule[2]))
+        chroma = max(abs(base[3, x] + f * slope[3, x]), abs(base[6, x] + f * slope[6, x]))
+        sigma[0, slot, x] = abs(curve) * noise
+        sigma[1, slot, x] = chroma * noise * rule[3]
+
+
+@nb.njit(**_OWN)
+def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, signed_pairs, box):  # type: ignore[no-untyped-def]
+    """Per site: sum of absolute differences of luma, of chroma, and the plain sum of luma moved up by 1024."""
+    for x in range(2 * half):
+        d0 = np.int16(luma[0, i, x + 1]) - np.int16(old[0, i, x + 1])
+        d1 = np.int16(luma[0, i + 1, x + 1]) - np.int16(old[0, i + 1, x + 1])
+        sums[x] = np.uint16(np.uint16(abs(np.int16(d0))) + np.uint16(abs(np.int16(d1))))
+        signed[x] = np.uint16(np.int16(d0) + np.int16(d1) + np.int16(512))
+    for x in range(half):
+        box[0, slot, x + 1] = np.uint16((pairs[x] & np.uint32(0xFFFF)) + (pairs[x] >> np.uint32(16)))
+        box[2, slot, x + 1] = np.uint16((signed_pairs[x] & np.uint32(0xFFFF)) + (signed_pairs[x] >> np.uint32(16)))
+    for x in range(1, half + 1):
+        du = np.int16(chroma[0, 2 * slot, x]) - np.int16(old_chroma[0, 2 * slot, x])
+        dv = np.int16(chroma[0, 2 * slot + 1, x]) - np.int16(old_chroma[0, 2 * slot + 1, x])
+        box[1, slot, x] = np.uint16(np.uint16(abs(np.int16(du))) + np.uint16(abs(np.int16(dv))))
+    for q in range(3):
+        box[q, slot, 0] = box[q, slot, 1]
+        box[q, slot, half + 1] = box[q, slot, half]
+
+
+@nb.njit(**_OWN)
+def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites):  # type: ignore[no-untyped-def]
+    """Weight of the new picture, share of the smoothing and its threshold, of luma (twice a site) and of chroma."""
+    for q in range(3):
+        for x in range(half + 2):
+            tall[q, x] = np.uint16(box[q, above, x] + np.uint16(2 * box[q, slot, x]) + box[q, below, x])
+    for x in range(half):
+        apart = np.int32(tall[0, x] + np.uint16(2 * tall[0, x + 1]) + tall[0, x + 2])
+        shift = np.int32(tall[2, x] + np.uint16(2 * tall[2, x + 1]) + tall[2, x + 2])
+        noise = sigma[0, slot, x]
+        per_noise = _F(1 / 64) / math.sqrt(noise * noise + rule[4])
+        changed = (_F(apart) * per_noise - rule[5]) * rule[6]
+        changed = max(changed, (abs(_F(shift) - _F(16384)) * per_noise - rule[7]) * rule[8])
+        work[0, x] = max(min(changed, _F(128)), _F(least[slot, x]))
+    for x in range(half):
+        apart = np.int32(tall[1, x] + np.uint16(2 * tall[1, x + 1]) + tall[1, x + 2])
+        noise = sigma[1, slot, x]
+        changed = (_F(apart) * _F(1 / 32) / math.sqrt(noise * noise + rule[4]) - rule[5]) * rule[6]
+        work[1, x] = max(max(work[0, x], rule[10]), min(changed, _F(128)))
+    for x in range(half):
+        weights[c, x] = np.uint8(np.int32(max(_F(128) * work[0, x] / (_F(128) + work[0, x]), rule[10]) + _F(0.5)))
+    for x in range(half):
+        pixels[0, x] = np.uint32(np.int32(_F(128.5) - rule[11] * (_F(128) - max(work[0, x], rule[9])))) * np.uint32(
+            65537
+        )
+    for x in range(half):
+        share = np.int32(min(max((work[0, x] - _F(32)) * _F(4 / 3), _F(0)), _F(128)) * rule[11] + _F(0.5))
+        pixels[1, x] = np.uint32(share) * np.uint32(65537)
+        sites[1, x] = np.int16(share)
+    for x in range(half):
+        pixels[2, x] = np.uint32(np.int32(min(sigma[0, slot, x] * rule[12], _F(60)))) * np.uint32(65537)
+    for x in range(half):
+        sites[0, x] = np.int16(np.int32(_F(128.5) - rule[11] * (_F(128) - work[1, x])))
+    for x in range(half):
+        sites[2, x] = np.int16(np.int32(min(sigma[1, slot, x] * rule[12], _F(60))))
+
+
+@nb.njit(**_OWN)
+def _smooth(codes, above, row, below, first, last, shares, reach, out, i):  # type: ignore[no-untyped-def]
+    """The mean of 3x3 in which a neighbour counts less the farther it lies beyond ``reach``, and not from twice on."""
+    for n in range(last - first):
+        x = first + n
+        x0, x1, x2 = np.uintp(x), np.uintp(x + 1), np.uintp(x + 2)
+        centre, twice, total = np.int16(codes[0, row, x1]), np.int16(2 * reach[x0]), np.int16(0)
+        for code in (
+            codes[0, row, x0],
+            codes[0, row, x2],
+            codes[0, above, x0],
+            codes[0, above, x1],
+            codes[0, above, x2],
+            codes[0, below, x0],
+            codes[0, below, x1],
+            codes[0, below, x2],
+        ):
+            apart = np.int16(np.int16(code) - centre)
+            size = np.int16(abs(apart))
+            pull = np.int16(min(size, np.int16(max(np.int16(twice - size), np.int16(0)))))
+            total = np.int16(total + (pull if apart > 0 else np.int16(-pull)))
+        step = np.int32(np.int32(np.int32(total) * np.int32(shares[x0])) * np.int32(57) + np.int32(32768))
+        out[i, x0] = np.uint8(centre + np.int16(step >> 16))
+
+
+@nb.njit(**_OWN)
+def _smoothed(codes, above, row, below, count, shares, reach, out, i):  # type: ignore[no-untyped-def]
+    """Smooths the stretches of a row that need it and copies the others."""
+    for x in range(count):
+        out[i, x] = codes[0, row, x + 1]
+    most = np.int16(0)
+    for x in range(count):
+        most = np.int16(most | shares[x])
+    if most > 0:
+        for first in range(0, count, _CHUNK):
+            last = min(first + _CHUNK, count)
+            most = np.int16(0)
+            for x in range(last - first):
+                most = np.int16(most | shares[np.uintp(first + x)])
+            if most > 0:
+                _smooth(codes, above, row, below, first, last, shares, reach, out, i)
+
+
+@nb.njit(**_OWN)
+def _mix(new, i, old, row, weights, pattern, phase, out, r, count):  # type: ignore[no-untyped-def]
+    """old + weight*(new - old), rounded up or down by the dither: all of ``new`` at a weight of 128."""
+    for x in range(count):
+        before = np.int16(old[0, row, x + 1])
+        change = np.int16(np.int16(new[i, x]) - before)
+        dither = np.uint16(pattern[x] + phase) >> np.uint16(9)
+        moved = np.int16(np.int16(weights[x] * change) + np.int16(dither))
+        out[r, x] = np.uint8(before + (moved >> 7))
+
+
+@compiled(_SIGNATURE)
+def denoise_band(  # type: ignore[no-untyped-def]
+    y,
+    u,
+    v,
+    step,
+    y_out,
+    u_out,
+    v_out,
+    step_out,
+    y_old,
+    u_old,
+    v_old,
+    step_old,
+    has_old,
+    nodes,
+    edges,
+    fraction,
+    chroma_edges,
+    chroma_fraction,
+    first,
+    last,
+    width,
+    height,
+    limits,
+    rule,
+    moves,
+    trust,
+    weights_old,
+    weights,
+    pattern,
+    frame,
+    base,
+    slope,
+    site_base,
+    site_slope,
+    sigma,
+    sums,
+    pairs,
+    signed,
+    signed_pairs,
+    box,
+    tall,
+    luma,
+    chroma,
+    least,
+    codes,
+    fresh,
+    work,
+    pixels,
+    pixel_view,
+    sites,
+):
+    """Luma rows ``first`` (even) to ``last`` and the chroma rows over them; what each argument holds: ``temporal``."""
+    rows, half, chroma_height = nodes.shape[0], codes.shape[1], (height + 1) // 2
+    old, old_chroma = luma[1:], chroma[1:]
+    c0, c1 = first // 2, (last + 1) // 2
+    at, at_sites = -1, -1
+    for c in range(max(c0 - 1, 0), c1 + 1):
+        if c < chroma_height:
+            slot, b = c % 3, c // 8
+            i, r0, r1 = 2 * slot, 2 * c, min(2 * c + 1, height - 1)
+            k0, f0 = between(r0 + 0.5, height, rows)
+            k1, f1 = between(r1 + 0.5, height, rows)
+            if k0 != at:
+                spread(nodes, 0, 3, k0, edges, fraction, base, slope)
+            at = k0
+            if k0 == k1:
+                luma_pair(y, r0, r1, luma[0], i, i + 1, 1, width, base, slope, f0, f1, limits)
+            else:
+                luma_pair(y, r0, r0, luma[0], i, i, 1, width, base, slope, f0, f0, limits)
+                spread(nodes, 0, 3, k1, edges, fraction, base, slope)
+                at = k1
+                luma_pair(y, r1, r1, luma[0], i + 1, i + 1, 1, width, base, slope, f1, f1, limits)
+            k0, f0 = between(2.0 * c + 1, height, rows)
+            if k0 != at_sites:
+                spread(nodes, 0, 2, k0, chroma_edges, chroma_fraction, site_base, site_slope)
+                spread(nodes, 3, 9, k0, chroma_edges, chroma_fraction, site_base, site_slope)
+            at_sites = k0
+            add_rows(y, r0, r1, width, sums)
+            load_chroma(u, v, step, c, half, codes)
+            scale, offset = limits[0] * _F(0.25), limits[1]
+            chroma_rows(codes, half, pairs, site_base, site_slope, f0, scale, offset, limits[4], limits[5])
+            _noise(pairs, half, site_base, site_slope, f0, limits, rule, sigma, slot)
+            for q in range(2):
+                for x in range(half):
+                    chroma[0, i + q, x + 1] = codes[q, x]
+            if has_old:
+                _moved_luma(y_old, r0, width, height, b, moves, old, i)
+                _moved_luma(y_old, r1, width, height, b, moves, old, i + 1)
+                _moved_chroma(
+                    u_old,
+                    v_old,
+                    step_old,
+                    c,
+                    half,
+                    chroma_height,
+                    b,
+                    moves,
+                    trust,
+                    weights_old,
+                    old_chroma,
+                    slot,
+                    least,
+                )
+            else:
+                for q in range(2):
+                    for x in range(1, width + 1):
+                        luma[1, i + q, x] = luma[0, i + q, x]
+                    for x in range(1, half + 1):
+                        chroma[1, i + q, x] = chroma[0, i + q, x]
+                for x in range(half):
+                    least[slot, x] = 128
+            for t in range(2):
+                for q in range(2):
+                    luma[t, i + q, 0] = luma[t, i + q, 1]
+                    for x in range(width + 1, 2 * half + 2):
+                        luma[t, i + q, x] = luma[t, i + q, width]
+                    chroma[t, i + q, 0] = chroma[t, i + q, 1]
+                    chroma[t, i + q, half + 1] = chroma[t, i + q, half]
+            _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, signed_pairs, box)
+        n = c - 1
+        if n >= c0:
+            slot, above, below = n % 3, max(n - 1, 0) % 3, min(n + 1, chroma_height - 1) % 3
+            _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, n, work, pixels, sites)
+            for r in range(2 * n, min(2 * n + 2, height)):
+                up, down = max(r - 1, 0), min(r + 1, height - 1)
+                up, row, down = (up >> 1) % 3 * 2 + up % 2, 2 * slot + r % 2, (down >> 1) % 3 * 2 + down % 2
+                _smoothed(luma, up, row, down, width, pixel_view[1], pixel_view[2], fresh, 0)
+                phase = np.uint16((r * 37345 + frame) & 0xFFFF)
+                _mix(fresh, 0, old, row, pixel_view[0], pattern, phase, y_out, r, width)
+            for q in range(2):
+                row = 2 * slot + q
+                _smoothed(chroma, 2 * above + q, row, 2 * below + q, half, sites[1], sites[2], fresh, 0)
+                phase = np.uint16((n * 37345 + frame + 21845 * (q + 1)) & 0xFFFF)
+                _mix(fresh, 0, old_chroma, row, sites[0], pattern, phase, codes, q, half)
+            store_chroma(codes, half, n, u_out, v_out, step_out)
