@@ -8,6 +8,7 @@ picture. NumPy twin of what training uses (`networks.enlighten_anything`, `netwo
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def region_means(ids: Ids, picture: Floats) -> Floats:
 @lru_cache(maxsize=1)
 def _hashed() -> Floats:
     """The colour of every id, [3, 256]."""
-    mixed = (np.arange(256, dtype=np.uint64) * 2654435761 + 40503) % 2**32
+    mixed: NDArray[Any] = (np.arange(256, dtype=np.uint64) * 2654435761 + 40503) % 2**32
     mixed = ((mixed ^ (mixed >> 15)) * 2246822519) % 2**32
     mixed = mixed ^ (mixed >> 13)
     return np.stack([(mixed >> shift) & 255 for shift in (0, 8, 16)]).astype(np.float32) / np.float32(255)

@@ -169,7 +169,9 @@ class KeyFrames:
         self._last_s = 0.0
         self._seen: int | None = None
         self._shapes: Shapes | None = None
-        self._forget()
+        self._moving = 0.0
+        self._edges: NDArray[np.float64] = np.zeros(4)
+        self._outermost: NDArray[np.float64] = np.zeros(4)
 
     def step(
         self, seq: int, time_s: float, cut: bool, regions: Regions | None = None, motion: Motion | None = None
