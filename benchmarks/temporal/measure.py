@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.night import NightClip
 from benchmarks.temporal import METHODS, PAGE, PICTURES, pages, pictures, plots
 from benchmarks.temporal.clips import clips
-from benchmarks.temporal.ours import VARIANTS, ours
+from benchmarks.temporal.ours import VARIANTS, Segmenters, ours
 from benchmarks.temporal.outcome import Method, NotAvailable, Outcome
 from benchmarks.temporal.peers import as_it_is, clahe, filtered, full_size, gamma, per_frame
-from benchmarks.temporal.regions import Source, sam_regions, shuffled, true_regions
+from benchmarks.temporal.regions import Eyes, InStep, opened_sam, sam_regions, shuffled, true_regions
 from benchmarks.temporal.scores import Truth, scores
 from engines.errors import EngineError
+from stream.vision.segmenter import Segmenter
+
+_USUAL_EVERY = 15
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
@@ -40,11 +41,24 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             pictures.draw(clip, shown, folder)
             plots.over_time(clip, {name: series[name] for name in shown}, given.results)
         report.save(given.results, "temporal", found | machine.header() | {table: rows})
-    found |= machine.header() | {table: rows}
+    commands = list(dict.fromkeys([*found.get("commands", []), command(given)]))
+    found |= machine.header() | {table: rows, "commands": commands}
     page = given.page or (PAGE if given.results == report.RESULTS else given.results / "temporal.md")
     page.write_text(pages.page(found), encoding="utf-8")
     print(page)
     return found
+
+
+def command(given: argparse.Namespace) -> str:
+    """What has to be typed for these rows."""
+    words = ["python -m benchmarks temporal", "--scenario", *(given.scenario or ["(all)"]), "--level", *given.level]
+    words += ["--seed", *given.seed, "--frames", given.frames, "--size", *given.size, "--source", given.source]
+    words += ["--uncompressed"] if given.uncompressed else ["--crf", given.crf]
+    words += ["--ablate-regions", "--every", *given.every] if given.ablate_regions else ["--methods", *given.methods]
+    words += ["--bundle", given.bundle]
+    if given.sam is not None:
+        words += ["--sam", *(path.name for path in given.sam), "--sam-every", given.sam_every]
+    return " ".join(str(word) for word in words)
 
 
 def measured(truth: Truth, method: Method, shown: dict[str, Outcome], name: str) -> dict[str, Any]:
@@ -79,44 +93,45 @@ def methods(given: argparse.Namespace) -> dict[str, Method]:
         "clahe": clahe,
         "sci": per_frame(given.sci),
         "sci-full-size": full_size(given.sci),
-        "hqdn3d": filtered("hqdn3d"),
-        "atadenoise": filtered("atadenoise"),
-        **{name: ours(given.bundle, VARIANTS[name]) for name in ("plain", "ema", "denoise")},
-        "regions": with_sam(given, every(given.sam_every)),
+        "hqdn3d+eq": filtered("hqdn3d"),
+        "atadenoise+eq": filtered("atadenoise"),
+        **{name: ours(given.bundle, options) for name, options in VARIANTS.items()},
+        "regions": live_sam(given),
     }
     return {name: known[name] for name in METHODS if name in given.methods}
 
 
 def ablation(given: argparse.Namespace) -> dict[str, Method]:
-    """The same network with none, wrong, SAM's and true regions, for several N; the true ones also as key frames."""
-    found: dict[str, Method] = {"none": ours(given.bundle, VARIANTS["denoise"])}
-    for n in given.every:
-        found[f"true, N={n}"] = _ours_with(given, true_regions, n)
-        found[f"true shuffled, N={n}"] = _ours_with(given, shuffled(true_regions, seed=n), n)
-        found[f"SAM, N={n}"] = with_sam(given, n)
-        found[f"SAM shuffled, N={n}"] = with_sam(given, n, partial(shuffled, seed=n))
+    """The same network with none, wrong, SAM's and true regions, for several N. None of them depends on the machine."""
+    options = VARIANTS["denoise"]
+    usual = min(given.every, key=lambda n: abs(n - _USUAL_EVERY))
+    found: dict[str, Method] = {"none": ours(given.bundle, options)}
+    kinds: dict[str, Eyes] = {"true": true_regions}
+    if given.sam is not None:
+        kinds["SAM"] = sam_regions(*given.sam)
+    for name, eyes in kinds.items():
+        for n in given.every:
+            found[f"{name}, N={n}"] = ours(given.bundle, options, in_step(eyes), n)
+        found[f"{name}, shuffled, N={usual}"] = ours(given.bundle, options, in_step(shuffled(eyes, usual)), usual)
     return found
 
 
-def with_sam(
-    given: argparse.Namespace,
-    n: object,
-    changed: Callable[[Callable[[NightClip], Source]], Callable[[NightClip], Source]] = lambda regions: regions,
-) -> Method:
-    """Ours with SAM every ``n`` frames; not available without its files."""
+def in_step(eyes: Eyes) -> Segmenters:
+    """For every clip a stand-in of the segmenter that keeps up with the frames."""
+    return lambda clip: InStep(eyes(clip))
+
+
+def live_sam(given: argparse.Namespace) -> Method:
+    """The product with SAM in its own thread, as fast as this machine is."""
+
+    def missing(_: NightClip) -> Outcome:
+        raise NotAvailable("SAM's files were not given: --sam ENCODER DECODER")
+
+    def segmenter(_: NightClip) -> Segmenter:
+        sam = opened_sam(*given.sam)
+        return Segmenter(sam, stop=sam.stop)
+
     if given.sam is None:
-
-        def missing(_: NightClip) -> Outcome:
-            raise NotAvailable("SAM's files were not given: --sam ENCODER DECODER")
-
         return missing
-    return _ours_with(given, changed(sam_regions(*given.sam)), n)
-
-
-def _ours_with(given: argparse.Namespace, regions: Callable[[NightClip], Source], n: object) -> Method:
-    return ours(given.bundle, VARIANTS["regions"], regions, n)
-
-
-def every(text: str) -> int | str:
-    """``--sam-every`` as the product takes it: a number of frames, or a word."""
-    return int(text) if text.isdecimal() else text
+    every = int(given.sam_every) if given.sam_every.isdecimal() else given.sam_every
+    return ours(given.bundle, VARIANTS["denoise"], segmenter, every, live=True)

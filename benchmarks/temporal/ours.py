@@ -17,46 +17,49 @@ from benchmarks.night import NightClip
 from benchmarks.temporal.frames import frames_of, kept
 from benchmarks.temporal.operators import fitted_operator, grid_operator
 from benchmarks.temporal.outcome import Method, NotAvailable, Outcome
-from benchmarks.temporal.regions import Source
 from engines.bundle import load_bundle
 from engines.tone_model import ToneModel
 from stream.settings import Settings
 from stream.telemetry import Telemetry
 from stream.vision.enhancer import Enhancer
 
-EVERY = Settings.model_fields["network_every"].default
+_EVERY = Settings.model_fields["network_every"].default
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"smoothing": False, "denoise": "off", "motion": False, "network_every": 1},
-    "ema": {"smoothing": True, "denoise": "off", "motion": False, "network_every": EVERY},
-    "motion": {"smoothing": True, "denoise": "off", "motion": True, "network_every": EVERY},
-    "denoise": {"smoothing": True, "denoise": "auto", "motion": True, "network_every": EVERY},
-    "regions": {"smoothing": True, "denoise": "auto", "motion": True, "network_every": EVERY},
+    "ema": {"smoothing": True, "denoise": "off", "motion": False, "network_every": _EVERY},
+    "denoise": {"smoothing": True, "denoise": "auto", "motion": True, "network_every": _EVERY},
 }
-"""``regions`` is ``denoise`` with a segmenter. ``plain`` asks the network on every frame, the others as the product."""
+"""``plain`` asks the network on every frame, the others as the product does."""
 _HAPPENS_ANYWAY: dict[str, Any] = {"smoothing": True, "denoise": "off", "motion": False}
-_COUNTS = ("cuts", "network_runs", "network_failures", "segmenter_runs", "segmenter_failures")
+_NOTHING = np.zeros((1, 1), np.uint8)
+"""The regions of a frame while none are known."""
+
+Segmenters = Callable[[NightClip], Any]
+"""The product's segmenter for a clip, or what stands in for it."""
 
 
 def ours(
-    bundle: str, options: dict[str, Any], regions: Callable[[NightClip], Source] | None = None, sam_every: object = None
+    bundle: str,
+    options: dict[str, Any],
+    segmenters: Segmenters | None = None,
+    every: object = "auto",
+    live: bool = False,
 ) -> Method:
-    """The product with these keyword arguments and, where ``regions`` gives one for a clip, a segmenter.
+    """The product with these keyword arguments and, where there are ``segmenters``, regions from key frames.
 
-    With a segmenter the frames come no faster than in life, as it works beside them and late results are its nature.
+    ``every`` says when those are, as ``--sam-every``. ``live``: frames come no faster than in life, because a segmenter
+    works beside them and late results are its nature.
     """
 
     def run(clip: NightClip) -> Outcome:
-        source = None if regions is None else regions(clip)
-        wanted = dict(options)
-        if source is not None:
-            wanted |= {"segment": source.segment, "sam_every": sam_every}
         telemetry, outcome = Telemetry(), Outcome()
-        enhancer = Enhancer(ToneModel(load_bundle(bundle)), threads=1, telemetry=telemetry, **known(wanted))
+        model = ToneModel(load_bundle(bundle))
+        extra = {} if segmenters is None else knowing(model, segmenters(clip), every)
+        enhancer: Any = Enhancer(model, threads=1, telemetry=telemetry, **known(options | extra))
         begun = time.perf_counter()
         try:
             for seq, frame in enumerate(frames_of(clip)):
-                if source is not None:
-                    source.now = seq
+                if live:
                     time.sleep(max(0.0, begun + seq / clip.fps - time.perf_counter()))
                 started = time.perf_counter()
                 shown = enhancer(frame)
@@ -67,18 +70,23 @@ def ours(
                 outcome.operators.append(
                     fitted_operator(frame.planes, shown.planes) if grid is None else grid_operator(grid)
                 )
-                found = getattr(enhancer, "regions", None)
-                if source is not None and found is not None:
-                    outcome.regions.append(found.ids.copy())
-                elif source is not None:
-                    outcome.regions.append(np.zeros((1, 1), np.uint8))
+                if extra:
+                    outcome.regions.append(_NOTHING if enhancer.regions is None else enhancer.regions.ids.copy())
         finally:
             getattr(enhancer, "close", lambda: None)()
         outcome.stages = telemetry.snapshot().stages
-        outcome.counts = {name: getattr(enhancer, name) for name in _COUNTS if hasattr(enhancer, name)}
+        outcome.counts = _counts(enhancer)
         return outcome
 
     return run
+
+
+def knowing(model: ToneModel, segmenter: Any, every: object) -> dict[str, Any]:
+    """The keyword arguments that give the product regions."""
+    from stream.vision.semantics import Semantics
+
+    mode: Any = every
+    return {"semantics": Semantics(segmenter, mode), "colours": model.card.region_colours}
 
 
 def known(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -89,3 +97,17 @@ def known(wanted: dict[str, Any]) -> dict[str, Any]:
     if matter:
         raise NotAvailable(f"this version's enhancer does not know {', '.join(matter)}")
     return {name: value for name, value in wanted.items() if name in parameters}
+
+
+def _counts(enhancer: Any) -> dict[str, float]:
+    """What the product counts of a run."""
+    counts = {name: getattr(enhancer, name) for name in ("cuts", "network_runs", "network_failures")}
+    semantics = getattr(enhancer, "semantics", None)
+    if semantics is not None:
+        wanted = ("runs", "failures", "empty", "cpu_seconds")
+        counts |= {
+            f"segmenter_{name}": round(getattr(semantics.segmenter, name), 2)
+            for name in wanted
+            if hasattr(semantics.segmenter, name)
+        }
+    return counts

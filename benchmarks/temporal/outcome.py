@@ -32,7 +32,7 @@ class Outcome:
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     """Wall-clock time a frame; nothing counted where frames are not done one by one."""
     stages: dict[str, StageFigures] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
     """What the product counted: cuts found, runs and failures of its parts."""
 
 

@@ -17,7 +17,7 @@ from engines.planes import Bytes
 MOMENTS = (0.05, 0.5, 0.95)
 _CELL = 320
 _ZOOM = 4
-IN_MOTION = ("input", "hqdn3d", "sci", "plain", "denoise", "regions")
+IN_MOTION = ("input", "hqdn3d+eq", "sci", "plain", "denoise", "regions")
 """What the comparison shows beside the truth, as far as it was run."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,60 +14,85 @@ from engines.planes import Bytes
 from stream.vision.regions import MOST, Segmentation
 
 _LONGEST_SIDE = 256
-Segment = Callable[[Bytes], Segmentation]
+Look = Callable[[int, Bytes], Segmentation]
+"""Regions of a frame by its number and its snapshot, RGB uint8 [h, w, 3]."""
+Eyes = Callable[[NightClip], Look]
 
 
-class Source:
-    """A segmenter for one clip. ``now`` is the frame that is being enhanced, for those that know the truth."""
+class InStep:
+    """Stands in for the product's segmenter: each result comes with the frame after its snapshot's, on any machine.
 
-    def __init__(self, segment: Callable[[Source, Bytes], Segmentation]) -> None:
-        self._segment = segment
-        self.now = 0
+    Frames wait for it, so their times say nothing; what they show can be repeated.
+    """
 
-    def segment(self, rgb: Bytes) -> Segmentation:
-        """Regions of a snapshot, RGB uint8 [h, w, 3]."""
-        return self._segment(self, rgb)
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._found: tuple[int, Segmentation] | None = None
+        self._frame = -1
+        self.runs = 0
+        self.failures = 0
+
+    def take(self) -> tuple[int, Segmentation] | None:
+        """Called once at the beginning of every frame."""
+        self._frame += 1
+        found, self._found = self._found, None
+        return found
+
+    def offer(self, seq: int, rgb: Bytes) -> None:
+        """Looks at the snapshot at once; ``seq`` is the caller's own number for it."""
+        self.runs += 1
+        self._found = seq, self._look(self._frame, rgb)
+
+    def close(self) -> None:
+        """There is no thread to end."""
 
 
-def true_regions(clip: NightClip) -> Source:
-    """The masks of the moving objects, as a perfect segmenter would give them, at once; no embedding."""
+def true_regions(clip: NightClip) -> Look:
+    """The masks of the moving objects, as a perfect segmenter would give them; no embedding."""
     step = max(1, round(max(clip.size) / _LONGEST_SIDE))
-    return Source(lambda source, _: Segmentation(by_size(clip.masks[source.now, ::step, ::step])))
+    return lambda frame, _: Segmentation(by_size(clip.masks[frame, ::step, ::step]))
 
 
 @cache
-def sam_regions(encoder: Path, decoder: Path) -> Callable[[NightClip], Source]:
+def opened_sam(encoder: Path, decoder: Path) -> Any:
     """SAM from two ONNX files, opened once."""
     from stream.vision.sam_regions import open_sam
 
-    sam = open_sam(encoder, decoder)
-    return lambda _: Source(lambda source, rgb: sam(rgb))
+    return open_sam(encoder, decoder)
 
 
-def shuffled(regions: Callable[[NightClip], Source], seed: int) -> Callable[[NightClip], Source]:
+def sam_regions(encoder: Path, decoder: Path) -> Eyes:
+    """What SAM sees in the snapshot."""
+
+    def look(_: int, rgb: Bytes) -> Segmentation:
+        found: Segmentation = opened_sam(encoder, decoder)(rgb)
+        return found
+
+    return lambda _: look
+
+
+def shuffled(eyes: Eyes, seed: int) -> Eyes:
     """The same shapes, wrong places: every map and embedding is mirrored or not and moved around its edges at random.
 
     A network that gains as much from these gains from something else than knowing what is where.
     """
 
-    def make(clip: NightClip) -> Source:
-        inner, rng = regions(clip), np.random.default_rng(seed)
+    def make(clip: NightClip) -> Look:
+        look, rng = eyes(clip), np.random.default_rng(seed)
 
-        def segment(source: Source, rgb: Bytes) -> Segmentation:
-            inner.now = source.now
-            found = inner.segment(rgb)
+        def moved_look(frame: int, rgb: Bytes) -> Segmentation:
+            found = look(frame, rgb)
             down, across = rng.uniform(0.25, 0.75, 2)
-            mirror = int(rng.integers(0, 2))
+            mirror = bool(rng.integers(0, 2))
 
-            def moved(array: np.ndarray) -> np.ndarray:
-                if mirror:
-                    array = array[..., ::-1]
-                return np.roll(array, (round(down * array.shape[-2]), round(across * array.shape[-1])), (-2, -1))
+            def moved(array: Any) -> Any:
+                given = array[..., ::-1] if mirror else array
+                places = round(down * array.shape[-2]), round(across * array.shape[-1])
+                return np.ascontiguousarray(np.roll(given, places, (-2, -1)))
 
-            embedding = None if found.embedding is None else moved(found.embedding)
-            return Segmentation(moved(found.ids), embedding)
+            return Segmentation(moved(found.ids), None if found.embedding is None else moved(found.embedding))
 
-        return Source(segment)
+        return moved_look
 
     return make
 
