@@ -15,6 +15,9 @@ from benchmarks.night.world import World
 _MIXES = 1e-3
 """Pixels by which motions of two layers must differ for a pixel that shows both to have no motion of its own."""
 
+_TRACE = 0.0019
+"""Share of a layer that is too small to change any code."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
@@ -69,7 +72,7 @@ def compose(scene: Scene, t: int, size: tuple[int, int], before: View | None) ->
         maps[part] += share * (_drawn(layer.maps, place, extent, cv2.INTER_LINEAR) - maps[part])
         moved = displacement(scene.camera[other] @ layer.path[other], now, box)
         apart = np.abs(moved - flow[part]).max(-1) > _MIXES
-        mixed[part] = np.where(alpha > 0.996, False, mixed[part] | ((alpha > 0.004) & apart))
+        mixed[part] = np.where(alpha > 1 - _TRACE, False, mixed[part] | ((alpha > _TRACE) & apart))
         own = alpha >= 0.5
         flow[part][own] = moved[own]
         owner[part][own] = index + 1
