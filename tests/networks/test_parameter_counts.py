@@ -3,7 +3,7 @@
 The figures were measured on the definitions that came with the papers; one wrong kernel, a bias too many or a layer
 left out changes them. A row is (name, factory, count). Networks are built on the meta device: no memory, no time.
 
-SAM is not among them: it is no network of this project but an ONNX model that a user brings (`engines.sam`).
+Those of SAM, which enhances nothing, are in `test_sam.py`.
 """
 
 from collections.abc import Callable
