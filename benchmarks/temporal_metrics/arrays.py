@@ -10,4 +10,5 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 """Numbers of any type; computed with in double precision."""
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]

@@ -36,6 +36,9 @@ def _local(picture: Doubles) -> Doubles:
     """Weighted means around every pixel that has a whole window."""
     for axis in (0, 1):
         valid = picture.shape[axis] - len(_TAPS) + 1
-        shifted = (np.take(picture, range(i, i + valid), axis) for i in range(len(_TAPS)))
-        picture = np.asarray(sum(tap * part for tap, part in zip(_TAPS, shifted, strict=True)))
+        parts = (picture[i : i + valid] if axis == 0 else picture[:, i : i + valid] for i in range(len(_TAPS)))
+        total = np.zeros((valid, *picture.shape[1:]) if axis == 0 else (picture.shape[0], valid, *picture.shape[2:]))
+        for tap, part in zip(_TAPS, parts, strict=True):
+            total += tap * part
+        picture = total
     return picture

@@ -120,7 +120,7 @@ def test_excess_is_what_the_truth_does_not_explain() -> None:
     output[2] += 2
     output[:, 0] += RNG(5).normal(0, 50, (3, 20))  # hidden before: must not count
     excess = metrics.excess_warping_error(output, target, flow, visible)
-    np.testing.assert_allclose(excess[1:], [0, 2])
+    np.testing.assert_allclose(excess[1:], [0, 2], atol=1e-4)
     assert np.isnan(metrics.excess_warping_error(output, target, flow, visible, cuts=(2,))[2])
 
 
