@@ -22,7 +22,8 @@ def shifted(x: float, y: float) -> Matrix:
 def turned(angle: float, scale: float, x: float, y: float) -> Matrix:
     """Turns (radians) and scales around the point (x, y)."""
     c, s = scale * np.cos(angle), scale * np.sin(angle)
-    return shifted(x, y) @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ shifted(-x, -y)
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return np.asarray(shifted(x, y) @ turn @ shifted(-x, -y), np.float64)
 
 
 def still(frames: int) -> list[Matrix]:

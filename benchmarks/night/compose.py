@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from benchmarks.night.camera import Matrix, displacement, shifted
 from benchmarks.night.clip import Bytes, Flags, Floats
 from benchmarks.night.sprites import Layer
 from benchmarks.night.world import World
+
+Picture = TypeVar("Picture", Bytes, Floats)
 
 _MIXES = 1e-3
 """Pixels by which motions of two layers must differ for a pixel that shows both to have no motion of its own."""
@@ -81,10 +84,11 @@ def compose(scene: Scene, t: int, size: tuple[int, int], before: View | None) ->
 
 
 def _drawn(
-    picture: Bytes | Floats, matrix: Matrix, size: tuple[int, int], how: int, border: int = cv2.BORDER_REPLICATE
-) -> Bytes | Floats:
+    picture: Picture, matrix: Matrix, size: tuple[int, int], how: int, border: int = cv2.BORDER_REPLICATE
+) -> Picture:
     inverse = np.linalg.inv(matrix)
-    return cv2.warpPerspective(picture, inverse, size, flags=how | cv2.WARP_INVERSE_MAP, borderMode=border)
+    drawn: Any = cv2.warpPerspective(picture, inverse, size, flags=how | cv2.WARP_INVERSE_MAP, borderMode=border)
+    return cast(Picture, drawn)
 
 
 def _box(matrix: Matrix, layer: Layer, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

@@ -38,10 +38,11 @@ def write_video(frames: Iterable[Planes], path: Path, fps: int, crf: int | None)
 def read_video(path: Path) -> list[Planes]:
     """All frames of a yuv420p file, copied out of the decoder."""
     with av.open(str(path)) as container:
-        return [Planes(*(_plane(frame, i) for i in range(3)), BT709) for frame in container.decode(video=0)]
+        frames = container.decode(video=0)
+        return [Planes(_plane(f, 0), _plane(f, 1), _plane(f, 2), BT709) for f in frames]
 
 
 def _plane(frame: av.VideoFrame, index: int) -> Bytes:
     plane = frame.planes[index]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return np.ascontiguousarray(rows[:, : plane.width])

@@ -44,9 +44,9 @@ def develop(codes: NDArray[np.uint16], camera: Degradation) -> Planes:
     for channel, table in enumerate(_tables(camera)):
         np.take(table, codes[..., channel], out=rgb[..., channel])
     matrix = np.column_stack([_TO_YUV * _SCALES[:, None], _OFFSETS])
-    yuv = cv2.transform(rgb, matrix)
+    yuv = np.asarray(cv2.transform(rgb, matrix), np.float32)
     height, width = codes.shape[:2]
-    small = cv2.resize(yuv, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(yuv, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.float32)
     return Planes(_rounded(yuv[..., 0]), _rounded(small[..., 1]), _rounded(small[..., 2]), BT709)
 
 
@@ -56,7 +56,7 @@ def to_rgb(planes: Planes) -> Bytes:
     chroma = [cv2.resize(np.ascontiguousarray(p), size, interpolation=cv2.INTER_LINEAR) for p in (planes.u, planes.v)]
     yuv = np.stack([planes.y, *chroma], -1).astype(np.float32)
     inverse = np.linalg.inv(_TO_YUV) / _SCALES
-    rgb = cv2.transform(yuv, 255 * np.column_stack([inverse, -inverse @ _OFFSETS]))
+    rgb = np.asarray(cv2.transform(yuv, 255 * np.column_stack([inverse, -inverse @ _OFFSETS])), np.float32)
     return _rounded(np.clip(rgb, 0, 255))
 
 

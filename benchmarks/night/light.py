@@ -73,11 +73,11 @@ def add_window(maps: Floats, box: tuple[float, float, float, float], brightness:
     Returns where it is, float32 [h, w], 0..1.
     """
     left, top, right, bottom = (round(edge) for edge in box)
-    inside = np.zeros(maps.shape[:2], np.float32)
+    inside: Floats = np.zeros(maps.shape[:2], np.float32)
     inside[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
-    inside = cv2.GaussianBlur(inside, (0, 0), blur)
+    inside = np.asarray(cv2.GaussianBlur(inside, (0, 0), blur), np.float32)
     maps[..., AMBIENT] += inside * (np.float32(brightness) - maps[..., AMBIENT])
-    return np.asarray(inside, np.float32)
+    return inside
 
 
 def add_lamp(maps: Floats, lamp: Lamp) -> Floats:

@@ -35,19 +35,20 @@ class Layer:
 def _canvas(width: float, height: float, base: Code, rng: np.random.Generator, mottle: float) -> tuple[Bytes, Bytes]:
     """A coloured sheet with some texture and an empty stencil, ``FINE`` times as large."""
     w, h = round(width) * FINE, round(height) * FINE
-    grain = rng.normal(0, mottle, (max(h // 12, 2), max(w // 12, 2), 1)).astype(np.float32)
-    grain = cv2.resize(grain, (w, h), interpolation=cv2.INTER_CUBIC)
+    nodes = rng.normal(0, mottle, (max(h // 12, 2), max(w // 12, 2))).astype(np.float32)
+    grain = np.asarray(cv2.resize(nodes, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
     sheet = np.clip(np.asarray(base, np.float32) + grain[..., None], 0, 255).astype(np.uint8)
     return sheet, np.zeros((h, w), np.uint8)
 
 
 def _layer(sheet: Bytes, stencil: Bytes, maps_of: Floats, number: int, path: list[Matrix]) -> Layer:
     size = (sheet.shape[1] // FINE, sheet.shape[0] // FINE)
-    picture = cv2.resize(sheet, size, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(stencil.astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
+    picture = np.asarray(cv2.resize(sheet, size, interpolation=cv2.INTER_AREA), np.uint8)
+    cover = cv2.resize(stencil.astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
+    alpha = np.asarray(cover, np.float32)
     alpha[[0, -1]] = 0
     alpha[:, [0, -1]] = 0
-    maps = cv2.resize(maps_of, size, interpolation=cv2.INTER_AREA)
+    maps = np.asarray(cv2.resize(maps_of, size, interpolation=cv2.INTER_AREA), np.float32)
     return Layer(picture, alpha, maps, number, path)
 
 

@@ -85,7 +85,7 @@ def covering(picture: Bytes, width: int, height: int) -> Bytes:
     across = max(round(w * scale * stretch), 2)
     shrinks = scale < 1 and scale * stretch < 1.2
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    picture = cv2.resize(picture, (across, height), interpolation=how)
+    picture = np.asarray(cv2.resize(picture, (across, height), interpolation=how), np.uint8)
     if across >= width:
         start = (across - width) // 2
         return np.ascontiguousarray(picture[:, start : start + width])

@@ -166,7 +166,8 @@ def test_the_file_is_tagged_and_holds_the_frames(tmp_path: Path) -> None:
     with av.open(str(clip.encoded)) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264"
-        assert (stream.width, stream.height, stream.average_rate) == (320, 180, 25)
+        assert (stream.width, stream.height) == (320, 180)
+        assert stream.average_rate == 25
         frames = list(container.decode(video=0))
     assert [(f.colorspace, f.color_range, f.color_primaries, f.color_trc) for f in frames] == [(1, 1, 1, 1)] * 12
     assert frames[0].format.name == "yuv420p"

@@ -72,7 +72,9 @@ def test_command_writes_clip_truth_and_sheet(tmp_path: Path) -> None:
     assert (truth["clean"] == clip.clean).all()
     assert (truth["masks"] == clip.masks).all()
     assert np.abs(truth["flow"] - clip.flow).max() < 0.02
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == contact_sheet(clip).shape
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape == contact_sheet(clip).shape
 
 
 @pytest.mark.skipif(not PHOTOGRAPHS.is_dir(), reason="the reference photographs are not here")
