@@ -60,11 +60,12 @@ def pull(name: Annotated[str, typer.Argument(help="Which one, see list.")], repl
         from stream.models.catalogue import OFFERS
         from stream.models.errors import ModelNotFound
         from stream.models.obtain import pull as obtain
-        from stream.models.store import models_folder
+        from stream.models.store import check_free, models_folder
 
         if name not in OFFERS:
             raise ModelNotFound(f"no segmenter '{name}' can be pulled", do=f"There is {', '.join(OFFERS)}")
         offer = OFFERS[name]
+        check_free(name, replace=replace)
         typer.echo(f"{offer.about}: {offer.source}, licence {offer.licence}.")
         typer.echo(f"Downloads {_megabytes(offer.download)}, keeps {_megabytes(offer.size)} in {models_folder()}.")
         model = obtain(offer, replace=replace)

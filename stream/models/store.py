@@ -97,6 +97,13 @@ def check_name(name: str) -> None:
         raise ModelRefused(f"'{name}' cannot be a segmenter's name", do="Use letters, digits, dots and dashes")
 
 
+def check_free(name: str, *, replace: bool = False, folder: Path | None = None) -> None:
+    """Raises ``ModelRefused`` as ``check_name`` does, and ``ModelExists`` where the name is taken."""
+    check_name(name)
+    if not replace and ((folder or models_folder()) / name).exists():
+        raise ModelExists(f"a segmenter '{name}' is installed already", do="Use --replace to replace it")
+
+
 def install(
     name: str,
     files: Mapping[str, Path],
@@ -112,11 +119,9 @@ def install(
     Raises ``ModelRefused``, ``ModelExists``, ``ModelDamaged`` for what is not as expected, and ``OutputNotWritable``;
     then nothing has changed.
     """
-    check_name(name)
     folder = folder or models_folder()
+    check_free(name, replace=replace, folder=folder)
     place = folder / name
-    if place.exists() and not replace:
-        raise ModelExists(f"a segmenter '{name}' is installed already", do="Use --replace, or --name for another name")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
@@ -125,8 +130,8 @@ def install(
             for file, path in files.items():
                 shutil.copyfile(path, unfinished / file)
             cards = {file: FileCard.of(unfinished / file) for file in files}
-            for file, card in (expected or {}).items():
-                if cards.get(file) != card:
+            for file, wanted in (expected or {}).items():
+                if cards.get(file) != wanted:
                     raise ModelDamaged(f"{file} is not the file that was expected (SHA-256 differs)", kept="Not used")
             card = ModelCard(name, source, licence, cards)
             (unfinished / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
