@@ -19,6 +19,8 @@ _EXTRA = {
     "embedding": "an image encoder's embedding of the whole brightened picture, padding cropped off",
     "regions": "colours of regions, R'G'B' in 0..1, and a channel that is 1 inside them",
     "depth": "depth as a gray picture in 0..1",
+    "region_weights": "share of each of 16 regions in each cell of 8x8 pixels, from index 1; index 0 is not read",
+    "region_features": "an image encoder's embedding of the whole brightened picture, averaged over each region",
 }
 NOTHING_LEARNED = TrainingCard("none: nothing is learned", "none needed", "none", 0, 0)
 """For systems without weights."""
@@ -110,7 +112,7 @@ def _inputs(
     for part in interface.inputs:
         first = part is interface.picture
         fixed = size if first else sides.get(part.name)
-        layout = f"1,{part.channels},{fixed[0]},{fixed[1]}" if fixed else f"1,{part.channels},h,w"
+        layout = part.layout(size, fixed)
         if not first:
             meaning = f"{_EXTRA[part.name]}; zeros = not known: {unknown_in_training(part.name, recipe)}"
         elif interface.result == "grid":

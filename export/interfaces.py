@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from networks.curve import CELL, CurveNet
+from networks.curve_regions import EMBEDDING, REGIONS
 from networks.embedding_bank import EmbeddingBank
 from networks.systems import Inference
 
@@ -16,11 +18,32 @@ EMBEDDING_SIDE = 64
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A float32 input [1, channels, h, w]; h and w are multiples of ``multiple``."""
+    """A float32 input [1, channels, h, w]; h and w are multiples of ``multiple``.
+
+    With ``cell`` it has one value for every cell of so many pixels along each side of the picture, whatever the
+    picture's size; with ``length`` it is no map, but [1, channels, length].
+    """
 
     name: str
     channels: int
     multiple: int = 1
+    cell: int = 0
+    length: int = 0
+
+    def shape(self, picture: tuple[int, int], own: tuple[int, int]) -> tuple[int, ...]:
+        """Beside a ``picture`` of (h, w); ``own``: height and width of what has a size of its own."""
+        if self.length:
+            return 1, self.channels, self.length
+        height, width = (side // self.cell for side in picture) if self.cell else own
+        return 1, self.channels, height, width
+
+    def layout(self, picture: tuple[int, int] | None, own: tuple[int, int] | None) -> str:
+        """The shape in words, with letters where sizes are free."""
+        if self.length:
+            return f"1,{self.channels},{self.length}"
+        if picture is not None and own is not None:
+            return ",".join(map(str, self.shape(picture, own)))
+        return f"1,{self.channels},h/{self.cell},w/{self.cell}" if self.cell else f"1,{self.channels},h,w"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +86,18 @@ _HALVINGS = (
     "its solver halves the picture ten times, rounding up, and torch.export does not get through the formulas of ten "
     "nested sizes in minutes"
 )
-CURVE = Interface(Input("thumbnail", 3, 8), "grid")
+CURVE = Interface(Input("thumbnail", 3, CELL), "grid")
+CURVE_REGIONS = Interface(
+    CURVE.picture,
+    CURVE.result,
+    (Input("region_weights", 1 + REGIONS, cell=CELL), Input("region_features", 1 + REGIONS, length=EMBEDDING)),
+)
 
 
 def interface_of(network: nn.Module) -> Interface:
     """The interface of an `Inference`, or of ``curve``'s network, which gives grids."""
     if not isinstance(network, Inference):
-        return CURVE
+        return CURVE_REGIONS if isinstance(network, CurveNet) and network.regions is not None else CURVE
     channels = {"regions": 4, "depth": 3}
     if isinstance(network.bank, EmbeddingBank):
         channels["embedding"] = len(network.bank.mean)
@@ -82,4 +110,4 @@ def random_inputs(
 ) -> tuple[Tensor, ...]:
     """A random picture and random extra inputs, of the sizes ``extra`` or of those of ``extra_sizes``."""
     sizes = {interface.picture.name: size} | interface.extra_sizes(size) | (extra or {})
-    return tuple(torch.rand(1, given.channels, *sizes[given.name]) for given in interface.inputs)
+    return tuple(torch.rand(given.shape(size, sizes[given.name])) for given in interface.inputs)

@@ -95,7 +95,7 @@ def _extra_inputs(
         return
     sides = interface.extra_sizes(size) if fixed else {}
     shapes = {
-        part.name: (1, part.channels, *sides.get(part.name, (3 + index % 7, 4 + index % 5))) for part in interface.extra
+        part.name: part.shape(size, sides.get(part.name, (3 + index % 7, 4 + index % 5))) for part in interface.extra
     }
     yield {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     yield {

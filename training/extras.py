@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engines.curve.grid import grid_shape
 from networks.enlighten_anything import hashed_colours, region_means
 from networks.skf import brighten
+from training.curve_regions import NOTHING, RegionBook, region_weights
 from training.data import read_picture
 from training.semantics import Semantics
 
@@ -37,11 +39,21 @@ def extra_inputs(
     picture: Path,
     regions_of: Path | None = None,
     colours: Colours = "hashed",
+    size: tuple[int, int] = (144, 256),
 ) -> tuple[Tensor, ...]:
-    """The named inputs for a dark picture; ``regions_of``: another picture whose region map is taken instead."""
+    """The named inputs for a dark picture of ``size`` (h, w) in pixels.
+
+    ``regions_of``: another picture whose regions are taken instead.
+    """
     found = []
     for name in names:
-        if cache is None or name not in ("embedding", "regions"):
+        if name in ("region_weights", "region_features"):
+            rows, cols = grid_shape(size[1], size[0])
+            scene = RegionBook(cache).of(regions_of or picture) if cache is not None else NOTHING
+            weights = region_weights(scene.ids, rows, cols)
+            weights[0] *= float(cache is not None)
+            found.append((weights if name == "region_weights" else scene.features)[None])
+        elif cache is None or name not in ("embedding", "regions"):
             found.append(torch.zeros(UNKNOWN[name]))
         elif name == "embedding":
             found.append(cache.embedding(picture)[None])

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from networks.colour import KR_KB, rgb_to_yuv
+from training.curve_regions import RegionLessons, SceneRegions
 from training.data import Pair, read_picture
 from training.degrade import degrade
 from training.recipe import Strict
@@ -56,7 +57,8 @@ class Batch:
 
     ``thumbnail`` [n, 3, h, w] is what the network sees, ``other`` [m, 3, h, w] another recording of the first m scenes,
     ``low`` and ``high`` [n, 3, H, W] are the dark planes and the target planes that the loss compares, ``kr`` and
-    ``kb`` [n, 1, 1] the matrix of each.
+    ``kb`` [n, 1, 1] the matrix of each. ``region_weights`` [n, 17, h/8, w/8] and ``region_features`` [n, 17, 256] say
+    what is where in the first, as the network takes them; None in a run without regions.
     """
 
     thumbnail: Tensor
@@ -65,17 +67,26 @@ class Batch:
     high: Tensor
     kr: Tensor
     kb: Tensor
+    region_weights: Tensor | None = None
+    region_features: Tensor | None = None
 
 
 class Samples:
     """All pictures of the pairs and one degraded version of each dark one."""
 
     def __init__(
-        self, pairs: Sequence[Pair], augmentation: Augmentation, seed: int, longest: int | None = None
+        self,
+        pairs: Sequence[Pair],
+        augmentation: Augmentation,
+        seed: int,
+        longest: int | None = None,
+        regions: RegionLessons | None = None,
     ) -> None:
-        """``longest``: pictures are reduced to sides of at most this."""
+        """``longest``: pictures are reduced to sides of at most this. ``regions``: what samples are told about them."""
         self.augmentation = augmentation
         self.seed = seed
+        self.regions = regions
+        self.scenes: list[SceneRegions] = [regions.of(pair) for pair in pairs] if regions is not None else []
         self.lows: list[NDArray[np.uint8]] = []
         self.brighter: list[NDArray[np.uint8] | None] = []
         self.degraded: list[list[NDArray[np.uint8]]] = []
@@ -109,10 +120,18 @@ class Samples:
         inner = (int(self.augmentation.detail * height) // 2 * 2, int(self.augmentation.detail * width) // 2 * 2)
         matched = max(1, size // 4) if self.augmentation.versions else 0
         thumbnails, others, lows, highs, weights = [], [], [], [], []
+        told: list[tuple[Tensor, Tensor]] = []
+        forget = np.random.default_rng((self.seed, 17, step))  # apart, so that pictures are the same without regions
         for position in range(size):
             number = int(rng.integers(len(self.lows)))
             low, second = self._dark(number, rng, position < matched)
-            pictures = _geometry([low, second, self.highs[number]], shape, rng, self.augmentation)
+            seen = [low, second, self.highs[number]]
+            if self.scenes:
+                seen.append(stretched(self.scenes[number].ids, low.shape[0], low.shape[1]))
+            pictures = _geometry(seen, shape, rng, self.augmentation)
+            if self.regions is not None:
+                ids = (pictures.pop()[0, 0] * 255).round()
+                told.append(self.regions.told(ids, self.scenes[number], (height // 8, width // 8), forget))
             light, balance = self._balance(rng)
             matrix = KR_KB["bt601" if rng.random() < 0.5 else "bt709"]
             kr, kb = (torch.full((1, 1, 1), value) for value in matrix)
@@ -130,7 +149,8 @@ class Samples:
         table = torch.tensor(weights, dtype=torch.float32)
         other = torch.cat(others) if others else torch.zeros(0, 3, *shape)
         kr, kb = table[:, 0, None, None], table[:, 1, None, None]
-        return Batch(torch.cat(thumbnails), other, torch.cat(lows), torch.cat(highs), kr, kb)
+        known = [torch.stack(tensors) for tensors in zip(*told, strict=True)] if told else []
+        return Batch(torch.cat(thumbnails), other, torch.cat(lows), torch.cat(highs), kr, kb, *known)
 
     def _dark(self, number: int, rng: np.random.Generator, twice: bool) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """A dark picture of the scene, and another recording of it (the same one unless ``twice``)."""
@@ -162,6 +182,13 @@ def _to_codes(light: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Linear light to 8-bit display codes."""
     codes: NDArray[np.uint8] = np.rint(255 * np.power(light, np.float32(1 / 2.2))).astype(np.uint8)
     return codes
+
+
+def stretched(ids: Tensor, height: int, width: int) -> NDArray[np.uint8]:
+    """Region ids [rh, rw] at the size of their picture, nearest, as one channel: [height, width, 1]."""
+    rows = (np.arange(height) + 0.5) * ids.shape[0] / height
+    columns = (np.arange(width) + 0.5) * ids.shape[1] / width
+    return np.asarray(ids.numpy()[rows.astype(int)[:, None], columns.astype(int)])[..., None]
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from networks.colour import luma_weights, rgb_to_yuv, yuv_to_rgb
-from networks.curve import CurveNet
+from networks.curve import CELL, CurveNet
 from networks.systems import Inference
 from networks.tone_curve import apply_grid
+from training.curve_regions import RegionBook, SceneRegions, region_weights
 from training.data import read_picture
 from training.extras import colours_of, extra_inputs
 from training.feed import open_cache, pairs_of, shuffled
@@ -28,11 +29,15 @@ _SHEET = 8
 
 
 @torch.no_grad()
-def enhance(network: CurveNet, picture: Tensor) -> Tensor:
+def enhance(network: CurveNet, picture: Tensor, regions: SceneRegions | None = None) -> Tensor:
     """[1, 3, h, w] R'G'B' in 0..1 -> enhanced through the thumbnail and the grid in torch (any even h, w)."""
     kr, kb = luma_weights("bt709", picture)
     planes = rgb_to_yuv(picture, kr, kb)
-    grid = network(F.adaptive_avg_pool2d(planes, thumbnail_size(*picture.shape[-2:])))
+    height, width = thumbnail_size(*picture.shape[-2:])
+    known = []
+    if regions is not None:
+        known = [region_weights(regions.ids, height // CELL, width // CELL)[None], regions.features[None]]
+    grid = network(F.adaptive_avg_pool2d(planes, (height, width)), *known)
     y, chroma = apply_grid(grid, planes[:, :1], F.avg_pool2d(planes[:, 1:], 2))
     full = F.interpolate(chroma, y.shape[-2:], mode="bilinear", align_corners=False)
     return yuv_to_rgb(torch.cat((y.clamp(0, 1), full), 1), kr, kb).clamp(0, 1)
@@ -58,18 +63,20 @@ class Validation:
         longest = recipe.validation.longest
         self.pictures = [(_tensor(pair.low, longest), _tensor(pair.high, longest)) for pair in self.pairs]
         self.cache = open_cache(recipe.semantics)
+        self.book = RegionBook(self.cache) if self.cache is not None else None
 
     @torch.no_grad()
     def enhance(self, network: nn.Module, number: int) -> Tensor:
         """What the network makes of a pair's dark picture, through the form that is exported."""
         network.eval()
         low = self.pictures[number][0]
-        if isinstance(network, CurveNet):
-            return enhance(network, low)
-        device = next(network.parameters()).device
-        whole = Inference(self.recipe.system, network, self.bank).to(device)
         pair = self.pairs[number]
         regions_of = shuffled(self.pairs, pair) if self.recipe.semantics.regions == "shuffled" else pair
+        if isinstance(network, CurveNet):
+            told = self.book.of(regions_of.low) if self.book is not None and network.regions is not None else None
+            return enhance(network, low, told)
+        device = next(network.parameters()).device
+        whole = Inference(self.recipe.system, network, self.bank).to(device)
         colours = colours_of({"options": self.recipe.options})
         extra = extra_inputs(whole.extra, self.cache, pair.low, regions_of.low, colours)
         result: Tensor = whole(low.to(device), *(tensor.to(device) for tensor in extra)).cpu()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from training.data import LAYOUT_NAMES, LAYOUTS, Pair, find_subjects, refuse_overlap
+from training.data import LAYOUT_NAMES, LAYOUTS, Pair, Subject, find_subjects, refuse_overlap
 from training.evaluate.measure import Measures, open_lpips
 from training.evaluate.sheet import Cells
-from training.evaluate.table import evaluate, figure, heading, markdown, open_models
+from training.evaluate.table import Named, evaluate, figure, heading, markdown, open_models
+from training.feed import shuffled
 from training.metrics import LPIPS
 
 _LPIPS_CACHE = Path()
@@ -62,6 +64,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--niqe", action="store_true", help="also NIQE; without targets it is the only figure")
     parser.add_argument("--semantics", type=Path, metavar="CACHE", help="for models that take embeddings or regions")
+    parser.add_argument(
+        "--foreign-regions",
+        action="store_true",
+        help="each picture is told the regions of another scene: what a model makes of knowledge that is wrong",
+    )
     parser.add_argument("--bank", type=Path, help="PASCAL-Context checkpoint of the HRNet, for networks it guides")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -84,6 +91,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     models = open_models(given.model, semantics=given.semantics, **options)
     if given.gt_ratio and not any(named.model.told for named in models):
         raise ValueError("--gt-ratio is for checkpoints of KinD and KinD++; none of the models is one")
+    if given.foreign_regions:
+        models = [Named(named.name, replace(named.model, regions_of=_of_others(subjects))) for named in models]
     for named in models:
         refuse_overlap(named.name, named.model.trained_on, layout, given.data)
     lpips: dict[str, LPIPS] = {}
@@ -102,6 +111,14 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     cells.save(given.output / "sheet.png")
     print(f"table.md, table.json and sheet.png are in {given.output}")
     return table
+
+
+def _of_others(subjects: Sequence[Subject]) -> dict[Path, Path]:
+    """For every dark picture another one, of another scene. Raises ``ValueError`` without targets."""
+    pairs = [subject for subject in subjects if isinstance(subject, Pair)]
+    if not pairs:
+        raise ValueError("--foreign-regions tells scenes apart by their targets, and there are none")
+    return {pair.low: shuffled(pairs, pair).low for pair in pairs}
 
 
 def _name(given: argparse.Namespace, layout: str) -> str:

@@ -8,7 +8,7 @@ torch on the whole picture (``curve`` through planes and grid, which is all it h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Model:
     ``extra``: names of the semantic inputs it takes, zeros without ``cache``. ``trained_on``: words of its card.
     ``colours``: how it learned to see regions painted; hashed where the card of a bundle does not say.
     ``told``: how it enhances a picture when it is told the target; only of those opened with ``gt_ratio``.
+    ``regions_of``: by file, another picture whose regions it is told instead.
     """
 
     enhance: Enhance
@@ -52,17 +53,21 @@ class Model:
     trained_on: str = ""
     colours: Colours = "hashed"
     told: EnhanceTold | None = None
+    regions_of: Mapping[Path, Path] = field(default_factory=dict)
 
     @property
     def semantics(self) -> str:
         """Whether it was told what is where, in words for a table."""
         if not self.extra:
             return "takes none"
+        if self.cache is not None and self.regions_of:
+            return "of another scene"
         return "given" if self.cache is not None else "not given"
 
     def __call__(self, picture: Bytes, file: Path | None = None, target: Bytes | None = None) -> Bytes:
-        known = self.cache if file is not None else None
-        tensors = extra_inputs(self.extra, known, file or Path(), colours=self.colours)
+        known, file = (self.cache, file) if file is not None else (None, Path())
+        size = (picture.shape[0], picture.shape[1])
+        tensors = extra_inputs(self.extra, known, file, self.regions_of.get(file), self.colours, size)
         extra = {n: t.numpy() for n, t in zip(self.extra, tensors, strict=True)}
         if self.told is not None and target is not None:
             return self.told(picture, extra, target)
@@ -118,13 +123,15 @@ def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str,
     trained_on = _data_of(checkpoint.recipe)
     if checkpoint.system == "curve":
         network = checkpoint.network.to(device)
+        taken = ("region_weights", "region_features") if checkpoint.options.get("regions") else ()
 
         @torch.no_grad()
         def tone(thumbnail: Thumbnail, extra: Extra) -> CurveGrid:
             given = torch.from_numpy(np.stack((thumbnail.y, thumbnail.u, thumbnail.v)))[None]
-            return CurveGrid(network(given.to(device))[0].cpu().numpy()).made_monotone(thumbnail.y)
+            known = [torch.from_numpy(extra[name]).to(device) for name in taken]
+            return CurveGrid(network(given.to(device), *known)[0].cpu().numpy()).made_monotone(thumbnail.y)
 
-        return Model(_through_planes(tone), trained_on=trained_on)
+        return Model(_through_planes(tone), taken, cache, trained_on)
     inference = checkpoint.inference().to(device)
 
     def given(extra: Extra) -> list[Tensor]:

@@ -30,6 +30,8 @@ class Weights(Strict):
     smooth: float = 0.02
     steady: float = 0.1
     black: float = 0.0
+    region: float = 0.0
+    """How far regions are from the mean luma of their target: exposure is judged region by region, small ones too."""
 
 
 def _soft_clip(picture: Tensor) -> Tensor:
@@ -57,7 +59,20 @@ def curve_loss(grid: Tensor, other: Tensor, batch: Batch, weights: Weights) -> d
         "black": milky_blacks(grid),
         "steady": _distance(responses(grid[: len(other)]), responses(other)),
     }
+    if batch.region_weights is not None:
+        terms["region"] = region_exposure(y, batch.high[:, :1], batch.region_weights)
     return {name: getattr(weights, name) * term for name, term in terms.items()}
+
+
+def region_exposure(y: Tensor, target: Tensor, region_weights: Tensor) -> Tensor:
+    """Mean over regions of the difference of their mean lumas; luma [n, 1, h, w], weights [n, 17, rows, cols]."""
+    rows, cols = region_weights.shape[-2:]
+    cells = F.adaptive_avg_pool2d(y - target, (rows, cols))
+    areas = region_weights[:, 1:].sum((2, 3))
+    errors = (cells * region_weights[:, 1:]).sum((2, 3)).abs() / areas.clamp(min=1e-3)
+    # A region of less than two cells has hardly an exposure of its own.
+    counted = (areas / 2).clamp(max=1.0)
+    return (errors * counted).sum() / counted.sum().clamp(min=1.0)
 
 
 def milky_blacks(grid: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from training.semantics.files import GAMMA, digest, read_embedding, read_regions
 
 _HELP = "run `python -m training semantics DATA --encoder E.onnx --decoder D.onnx --cache {folder}`"
 
+_EMBEDDINGS, _REGIONS = r"[0-9a-f]{{12}}-g{:03d}", r"[0-9a-f]{12}-[0-9a-f]{12}-.+"
+"""Names of folders; the first is for ``format`` with 100 times the gamma."""
+
 
 class Semantics:
     """A cache folder. ``encoder`` and ``regions_of`` choose by the beginning of a folder's name where it holds several.
@@ -29,7 +32,7 @@ class Semantics:
 
         Raises ``ValueError`` naming the picture and the command to run where it is not there or damaged.
         """
-        folder = self._only(rf"[0-9a-f]{{12}}-g{round(100 * gamma):03d}", self._encoder, "embeddings")
+        folder = self._only(_EMBEDDINGS.format(round(100 * gamma)), self._encoder, "embeddings")
         file = folder / f"{digest(path)}.npy"
         embedding = read_embedding(file) if file.is_file() else None
         if embedding is None:
@@ -38,12 +41,19 @@ class Semantics:
 
     def regions(self, path: Path) -> Tensor:
         """uint8 [rh, rw] ids of a dark picture, 0 where there is none. Raises ``ValueError`` as ``embedding`` does."""
-        folder = self._only(r"[0-9a-f]{12}-[0-9a-f]{12}-.+", self._regions_of, "regions")
+        folder = self._only(_REGIONS, self._regions_of, "regions")
         file = folder / f"{digest(path)}.png"
         ids = read_regions(file) if file.is_file() else None
         if ids is None:
             raise ValueError(self._missing("region map", path, file))
         return torch.tensor(ids)
+
+    def knows(self, path: Path) -> bool:
+        """Whether the embedding and the regions of a dark picture are there; a damaged file counts as being there."""
+        name = digest(path)
+        embeddings = self._only(_EMBEDDINGS.format(round(100 * GAMMA)), self._encoder, "embeddings")
+        regions = self._only(_REGIONS, self._regions_of, "regions")
+        return (embeddings / f"{name}.npy").is_file() and (regions / f"{name}.png").is_file()
 
     def _missing(self, what: str, path: Path, file: Path) -> str:
         state = "is damaged" if file.is_file() else "is not in the cache"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.vision.carry import SURE, carried, cell_motion, due
@@ -67,6 +67,7 @@ def test_the_content_is_found_where_it_was():
     np.testing.assert_allclose(carried(values, half_down)[:-1], (values[:-1] + values[1:]) / 2, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(-30, 30, width=32), st.floats(-30, 30, width=32))
 def test_carrying_never_leaves_the_range_of_what_was_there(seed, dx, dy):
     values = np.random.default_rng(seed).normal(size=(3, 4, 2)).astype(np.float32)

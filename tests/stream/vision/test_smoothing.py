@@ -53,6 +53,7 @@ def monotone_grids(draw):
     return CurveGrid(values)
 
 
+@settings(deadline=None)
 @given(monotone_grids(), st.floats(0, 2), st.integers(1, 5))
 def test_a_constant_target_stays_as_it_is(grid, seconds, steps):
     smoother = GridSmoother()
@@ -61,7 +62,7 @@ def test_a_constant_target_stays_as_it_is(grid, seconds, steps):
     np.testing.assert_allclose(out.coefficients, grid.coefficients, atol=1e-6)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(monotone_grids(), min_size=2, max_size=6), st.lists(st.floats(0, 1), min_size=6, max_size=6))
 def test_averages_of_monotone_curves_are_monotone(grids, gaps):
     smoother = GridSmoother()
@@ -69,7 +70,7 @@ def test_averages_of_monotone_curves_are_monotone(grids, gaps):
         assert smoother.step(grid, changing(step // 2), seconds).is_monotone(tolerance=1e-4)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0.5, 8), st.floats(0.5, 8), st.floats(0.001, 0.5), st.booleans())
 def test_the_step_response_never_turns_back_or_overshoots(before, after, seconds, moving):
     smoother = GridSmoother()
