@@ -49,7 +49,7 @@ class NightClip:
     noise: tuple[float, float]
     """(A, B): in linear light after exposure, full well = 1, before white balance, variance = A * light + B^2."""
     exposure: float
-    """Light of the dark clip over that of the clean one, where the lighting is even (1/12 at level mid)."""
+    """Light of the dark clip over that of the clean one, lamps left out, on log-average (1/12 at level mid)."""
     encoded: Path | None
     """The H.264 file that ``dark`` was decoded from; None: never compressed."""
     motion_known: bool = True

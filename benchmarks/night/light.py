@@ -59,11 +59,14 @@ def even(width: int, height: int, ambient: float = 1.0) -> Floats:
 
 
 def uneven(width: int, height: int, rng: np.random.Generator, lowest: float = 0.2) -> Floats:
-    """Ambient light from 3x4 random values in ``lowest`` .. 1, bicubic; its log-mean is 1/2 whatever was drawn."""
+    """Ambient light from 3x4 random values in ``lowest`` .. 1, bicubic, then scaled to a log-mean of 1.
+
+    So a level's exposure is that of the whole scene, whatever was drawn.
+    """
     nodes = rng.uniform(lowest, 1, (3, 4)).astype(np.float32)
     maps = even(width, height)
     ambient = np.clip(cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC), lowest / 2, 1.2)
-    maps[..., AMBIENT] = ambient * (0.5 / np.exp(np.log(ambient).mean()))
+    maps[..., AMBIENT] = ambient / np.exp(np.log(ambient).mean())
     return maps
 
 
@@ -89,5 +92,5 @@ def add_lamp(maps: Floats, lamp: Lamp) -> Floats:
     halo = np.exp(-away / (1.6 * lamp.core)) * (away > 0) * (1 - disc)
     maps[..., GLOW] += lamp.power * (disc + 0.12 * halo)
     below = np.hypot(x - lamp.x, (y - lamp.y - 9 * lamp.core) / 1.4)
-    maps[..., LIT] += (2.5 * np.exp(-0.5 * np.square(below / (9 * lamp.core)))).astype(np.float32)
+    maps[..., LIT] += (4.0 * np.exp(-0.5 * np.square(below / (9 * lamp.core)))).astype(np.float32)
     return np.asarray(disc + 0.45 * halo, np.float32)

@@ -45,7 +45,7 @@ class Stage:
 Play = Callable[[Stage], tuple[list[Scene], Rhythm]]
 
 
-def _walk(stage: Stage, number: int, x: float, speed: float, tall: float, ambient: float = 0.6) -> list[Layer]:
+def _walk(stage: Stage, number: int, x: float, speed: float, tall: float, ambient: float = 1.1) -> list[Layer]:
     """Someone on the ground of the first view; ``x``, ``speed`` (of a frame) and ``tall`` as shares of the picture."""
     width, height = stage.size
     size = tall * height
@@ -78,7 +78,7 @@ def _static(stage: Stage) -> tuple[list[Scene], Rhythm]:
     world = stage.world(path)
     _lamps(stage, world, 1)
     stands = np.full(stage.frames, 0.28, np.float32)
-    layers = [*_drive(stage, 1, stands, 0.34, 0.5), *_walk(stage, 2, 0.66, 0.0, 0.52)]
+    layers = [*_drive(stage, 1, stands, 0.34, 1.0), *_walk(stage, 2, 0.66, 0.0, 0.52)]
     return [Scene(0, world, layers, path)], Rhythm()
 
 
@@ -87,7 +87,7 @@ def _moving(stage: Stage, path: list[Matrix]) -> tuple[list[Scene], Rhythm]:
     _lamps(stage, world, 2)
     x = np.linspace(0.1, 0.1 + 0.009 * stage.frames, stage.frames).astype(np.float32)
     far, near = _walk(stage, 1, 0.72, -0.0017, 0.42), _walk(stage, 3, 0.3, 0.0036, 0.55)
-    return [Scene(0, world, [*far, *_drive(stage, 2, x, 0.3, 0.6), *near], path)], Rhythm()
+    return [Scene(0, world, [*far, *_drive(stage, 2, x, 0.3, 1.1), *near], path)], Rhythm()
 
 
 def _pan(stage: Stage) -> tuple[list[Scene], Rhythm]:
@@ -104,7 +104,7 @@ def _enter(stage: Stage) -> tuple[list[Scene], Rhythm]:
     waits = stage.frames / 4
     t = np.arange(stage.frames, dtype=np.float32)
     x = -0.32 + np.clip(t - waits, 0, None) * (0.85 / max(stage.frames - waits, 1))
-    return [Scene(0, world, _drive(stage, 1, x.astype(np.float32), 0.6, 5.0, lamps=20.0), path)], Rhythm()
+    return [Scene(0, world, _drive(stage, 1, x.astype(np.float32), 0.6, 9.0, lamps=20.0), path)], Rhythm()
 
 
 def _lamp(stage: Stage) -> tuple[list[Scene], Rhythm]:
@@ -118,8 +118,8 @@ def _backlight(stage: Stage) -> tuple[list[Scene], Rhythm]:
     path = camera.still(stage.frames)
     world = stage.world(path, lowest=0.5)
     width, height = stage.size
-    world.open((0.3 * width, 0.08 * height, 0.74 * width, 0.8 * height), 9.0, height / 90)
-    return [Scene(0, world, _walk(stage, 1, 0.42, 0.0018, 0.78, ambient=0.4), path)], Rhythm()
+    world.open((0.3 * width, 0.08 * height, 0.74 * width, 0.8 * height), 14.0, height / 90)
+    return [Scene(0, world, _walk(stage, 1, 0.42, 0.0018, 0.78, ambient=0.7), path)], Rhythm()
 
 
 def _cuts(stage: Stage) -> tuple[list[Scene], Rhythm]:
