@@ -4,7 +4,8 @@ Where a picture has no texture its optical flow is chance, and noise shakes it e
 is known far better than any single vector: an affine motion has six numbers and thousands of pixels to find them. It is
 first fitted to the dense flow by iteratively reweighted least squares, then refined on the brightness itself by
 Gauss-Newton steps (Lucas and Kanade 1981, with the robust weights of Black and Anandan 1996), so that moving objects
-count little. A motion that the noise of the pictures could have made alone is no motion: exactly zero.
+count little. A motion that the noise of the pictures could have made alone is no motion: exactly zero. So is one that
+explains an object only, and not most of the places where it should be visible.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ Floats = NDArray[np.float32]
 
 _EVERY = 8
 """The fit looks at one vector of the flow in 8x8."""
-_FITS, _REFINEMENTS = 4, 2
+_FITS, _REFINEMENTS = 4, 3
 _LEAST_PIXELS = 0.03
 """A motion that stays below this everywhere in the picture is none."""
 _SIGNIFICANT = 60.0
 """Squared motion over its variance from which it counts. Noise alone gives about 6 times the number of pixels that
 share their noise through the blur; on still pictures with noise it stayed below 30."""
+_UNEXPLAINED = 4.0
+"""Mean square of the change around a pixel, over the variance of the noise, from which the pixel does not follow."""
+_FOLLOWING = 0.7
+"""At least this share of the picture is asked where the camera went."""
 _FAINTEST = 0.3
 """Noise of the pictures in codes is taken to be at least this: they were rounded."""
 
@@ -88,14 +93,17 @@ def camera_motion(now: Floats, before: Floats, flow: Floats, start: CameraMotion
     """
     shape = now.shape[0], now.shape[1]
     gradients = _gradient(now)
-    camera = _fitted(flow, gradients, start)
     slopes = _slopes(gradients)
+    camera = _fitted(flow, gradients, start)
     normal, noise = np.zeros((6, 6)), _FAINTEST
-    for _ in range(_REFINEMENTS):
-        change = now - warped(before, camera)
-        change -= middle(change[::4, ::4])
+    for refinement in range(_REFINEMENTS):
+        change = _change(now, warped(before, camera))
         noise = max(1.4826 * middle(np.abs(change[::4, ::4])), _FAINTEST)
         weights = 1 / np.square(1 + np.square(change * np.float32(0.5 / noise)))
+        if refinement:
+            # Whole neighbourhoods that do not follow are objects of their own, whatever single pixels look like.
+            box = _around(change)
+            weights[box > max(_UNEXPLAINED * noise * noise, middle(box[::4, ::4], _FOLLOWING))] = 0
         _forget_edges(weights, camera)
         weighted = slopes * weights.ravel()
         normal = (weighted @ slopes.T).astype(np.float64)
@@ -107,7 +115,36 @@ def camera_motion(now: Floats, before: Floats, flow: Floats, start: CameraMotion
     reach = camera.farthest(shape)
     if not np.isfinite(reach) or evidence < _SIGNIFICANT or reach < _LEAST_PIXELS or reach > max(shape):
         return CameraMotion.none()
-    return camera
+    return camera if _seen(now, before, camera, gradients, noise) else CameraMotion.none()
+
+
+def _seen(now: Floats, before: Floats, camera: CameraMotion, gradients: tuple[Floats, Floats], noise: float) -> bool:
+    """Whether the motion explains the picture where it should be visible, and not only an object.
+
+    It should be where it changes the brightness by more than the noise; there it must explain what a still camera
+    does not, on half of these places at least.
+    """
+    shape = now.shape[0], now.shape[1]
+    # The slope of the brightness says what a pixel's step changes, and nothing of longer ones.
+    flow = camera.flow(shape) / np.float32(max(camera.farthest(shape), 1.0))
+    expected = _around(gradients[0] * flow[..., 0] + gradients[1] * flow[..., 1])
+    gain = _around(_change(now, before)) - _around(_change(now, warped(before, camera)))
+    visible = expected > noise * noise
+    return bool(2 * np.count_nonzero(gain[visible] > expected[visible] / 2) >= np.count_nonzero(visible))
+
+
+def _change(now: Floats, before: Floats) -> Floats:
+    """The difference, but for a change of the brightness of all."""
+    change = now - before
+    change -= middle(change[::4, ::4])
+    return change
+
+
+def _around(values: Floats) -> Floats:
+    """Means of the squares over 9x9."""
+    cv2 = opencv()
+    means: Floats = cv2.sqrBoxFilter(values, cv2.CV_32F, (9, 9), borderType=cv2.BORDER_REPLICATE)
+    return means
 
 
 def warped(before: Floats, camera: CameraMotion) -> Floats:

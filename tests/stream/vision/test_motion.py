@@ -78,6 +78,15 @@ def test_flat_pictures_are_still(value):
     assert motion.confidence.min() > 0.99
 
 
+@pytest.mark.parametrize("step", [(2.0, 0.5), (4.0, 1.0)])
+@pytest.mark.parametrize("sigma", [0.0, 0.01])
+def test_an_object_does_not_move_the_background(step, sigma):
+    background = view(SCENE, 150, 120)
+    pictures = [noisy(with_disc(background, SKIN, 80 + k * step[0], 70 + k * step[1]), k, sigma) for k in range(5)]
+    far = ~disc(80 + 4 * step[0], 70 + 4 * step[1], radius=50)
+    assert np.mean(last_motion(pictures).flow[far] != 0) < 0.02
+
+
 @pytest.mark.parametrize("sigma", [0.0, 0.02])
 def test_what_a_moving_disc_uncovers_was_hidden_before(sigma):
     background = view(SCENE, 150, 120)
