@@ -39,7 +39,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             print(f"  {pages.line(name, row)}", flush=True)
         if not given.ablate_regions:
             pictures.draw(clip, shown, folder)
-            plots.over_time(clip, {name: series[name] for name in shown}, given.results)
+            plots.over_time(clip, {name: series[name] for name in shown}, truth.luma.mean(axis=(1, 2)), given.results)
         report.save(given.results, "temporal", found | machine.header() | {table: rows})
     commands = list(dict.fromkeys([*found.get("commands", []), command(given)]))
     found |= machine.header() | {table: rows, "commands": commands}

@@ -22,11 +22,11 @@ IN_MOTION = ("input", "hqdn3d+eq", "sci", "plain", "denoise", "regions")
 
 
 def draw(clip: NightClip, shown: dict[str, Outcome], folder: Path) -> None:
-    """``temporal-NAME.png`` and ``temporal-NAME.mp4`` in the folder."""
+    """``temporal-NAME-sheet.png`` and ``temporal-NAME.mp4`` in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     from PIL import Image
 
-    path = folder / f"temporal-{clip.name}.png"
+    path = folder / f"temporal-{clip.name}-sheet.png"
     Image.fromarray(sheet(clip, shown)).save(path)
     print(path)
     print(slow_motion(clip, shown, folder / f"temporal-{clip.name}.mp4"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import machine, report
 from benchmarks.night import NightClip
@@ -20,8 +21,8 @@ _OURS = {"plain": "#fbbf24", "ema": "#f59e0b", "denoise": "#d97706", "regions": 
 _PEERS = ("#9ca3af", "#4b7399", "#7fa650", "#a855a0", "#3b9e9e", "#c2566b", "#6b7280", "#1f4e79")
 
 
-def over_time(clip: NightClip, series: dict[str, dict[str, Any]], folder: Path) -> None:
-    """One plot for each curve that the rows have, cuts as dotted lines."""
+def over_time(clip: NightClip, series: dict[str, dict[str, Any]], truth: NDArray[Any], folder: Path) -> None:
+    """One plot for each curve that the rows have, cuts as dotted lines, the ``truth`` [n] beside mean luma."""
     curves = [(key, label) for key, label in _CURVES if any(_known(found[key]) for found in series.values())]
     made, axes = report.figure(5.2 * len(curves), 3.8, columns=len(curves))
     peers = iter(_PEERS)
@@ -31,6 +32,8 @@ def over_time(clip: NightClip, series: dict[str, dict[str, Any]], folder: Path) 
         for name, found in series.items():
             values = [np.nan if value is None else value for value in found[key]]
             axis.plot(seconds, values, color=colours[name], linewidth=1.8 if name in _OURS else 1, label=name)
+        if key == "luma":
+            axis.plot(seconds, truth, color="black", linestyle="--", linewidth=1, label="truth")
         for cut in clip.cuts:
             axis.axvline(cut / clip.fps, color="#d1d5db", linestyle=":", linewidth=1)
         if key == "curve_jitter":
@@ -44,7 +47,7 @@ def over_time(clip: NightClip, series: dict[str, dict[str, Any]], folder: Path) 
         fontsize=8,
     )
     made.supxlabel(f"{clip.name}; {machine.sentence(machine.header())}", fontsize=7, color="#6b7280")
-    report.save_figure(made, folder, f"temporal-{clip.name}")
+    report.save_figure(made, folder, f"temporal-{clip.scenario}-{clip.level}")
 
 
 def _known(values: list[float | None]) -> bool:

@@ -246,8 +246,8 @@ def test_the_command_leaves_figures_pictures_and_a_page(tmp_path: Path, square_r
     assert page == pages.page(found)
     assert f"| `input` | {rows['input']['psnr']:.2f} |" in page
     assert "`regions` was not run" in page
-    pictures = {path.suffix for path in tmp_path.glob("temporal-enter-*")}
-    assert pictures == {".png", ".mp4"}
+    made = sorted(path.name.split("-seed1-texture")[-1] for path in tmp_path.glob("temporal-enter-*"))
+    assert made == ["-sheet.png", ".mp4", "temporal-enter-mid.png"]
 
 
 def test_an_unknown_scenario_is_said(tmp_path: Path) -> None:
