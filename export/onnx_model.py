@@ -11,6 +11,7 @@ from torch import nn
 
 from export.interfaces import Interface, random_inputs
 from networks.llflow import LLFlow
+from networks.systems import Inference
 
 OPSET = 18
 IR_VERSION = 9
@@ -36,7 +37,7 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
         multiple = interface.picture.multiple
         extra = {part.name: (5 + 2 * index, 6 + 2 * index) for index, part in enumerate(interface.extra)}
         given = random_inputs(interface, (max(48, 16 * multiple), max(80, 24 * multiple)), extra)
-        dimensions = _free(interface)
+        dimensions = _free(interface, isinstance(network, Inference))
     # The exporter reports optional packages that it did not find; none of them matters here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
@@ -52,11 +53,7 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
     if program is None:
         raise RuntimeError("torch did not export the network")
     model = program.model_proto
-    _strip(model.graph)
-    for function in model.functions:
-        _strip(function)
-    del model.metadata_props[:]
-    model.doc_string = ""
+    strip(model)
     model.ir_version = IR_VERSION
     if model.ByteSize() > LARGEST:
         raise ValueError(f"the model has {model.ByteSize() / 1e9:.1f} GB, one ONNX file holds at most 2")
@@ -65,10 +62,17 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
     return content
 
 
-def _free(interface: Interface) -> tuple[Any, ...]:
-    """Names of free dimensions, in the shape of the arguments of ``forward(picture, *extra)``."""
+def _free(interface: Interface, starred: bool) -> tuple[Any, ...]:
+    """Names of free dimensions, in the shape of the arguments of ``forward``; maps of cells share the picture's.
+
+    ``starred``: the network takes its further inputs as ``*extra``.
+    """
     free: list[dict[int, Any]] = []
+    shared: list[Any] = []
     for part in interface.inputs:
+        if part.length or part.cell:
+            free.append({2 + axis: cells for axis, cells in enumerate(shared) if part.cell})
+            continue
         beginning = "" if part is interface.picture else f"{part.name}_"
         free.append({})
         for axis, side in ((2, "height"), (3, "width")):
@@ -76,12 +80,22 @@ def _free(interface: Interface) -> tuple[Any, ...]:
                 beginning + (side if part.multiple == 1 else f"{side}_cells"), min=1 if beginning else 2, max=8192
             )
             free[-1][axis] = cells if part.multiple == 1 else part.multiple * cells
+            if part is interface.picture:
+                shared.append(cells)
     picture, *extra = free
-    return (picture, tuple(extra)) if extra else (picture,)
+    return (picture, tuple(extra)) if extra and starred else (picture, *extra)
 
 
-def _strip(part: Any) -> None:
+def strip(model: Any) -> None:
     """Remove stack traces and file names that the exporter writes beside every node, in graphs within graphs too."""
+    _strip_part(model.graph)
+    for function in model.functions:
+        _strip_part(function)
+    del model.metadata_props[:]
+    model.doc_string = ""
+
+
+def _strip_part(part: Any) -> None:
     values = [part, *part.node, *part.value_info]
     values += [*part.initializer, *part.input, *part.output] if isinstance(part, onnx.GraphProto) else []
     for value in values:
@@ -90,4 +104,4 @@ def _strip(part: Any) -> None:
     for node in part.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                _strip(attribute.g)
+                _strip_part(attribute.g)

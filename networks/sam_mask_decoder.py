@@ -74,7 +74,8 @@ class PromptEncoder(nn.Module):
         tokens: Tensor = self.pe_layer((places + 0.5) / self.side) * known
         tokens = tokens + self.not_a_point_embed.weight * (1 - known)
         for label, meaning in enumerate(self.point_embeddings):
-            tokens = tokens + meaning.weight * (labels == label).to(places.dtype).unsqueeze(-1)
+            learned: Tensor = meaning.get_parameter("weight")
+            tokens = tokens + learned * (labels == label).to(places.dtype).unsqueeze(-1)
         return tokens
 
     def mask(self, logits: Tensor, given: Tensor) -> Tensor:
@@ -104,7 +105,8 @@ class CrossAttention(nn.Module):
         return out
 
     def _heads(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.HEADS, -1)).transpose(1, 2)
+        count, places, inner = tokens.shape
+        return tokens.reshape(count, places, self.HEADS, inner // self.HEADS).transpose(1, 2)
 
 
 class TwoWayLayer(nn.Module):
