@@ -64,11 +64,8 @@ def map_picture(rgb: Bytes, grid: CurveGrid) -> Bytes:
         rows = slice(first, first + _ROWS_AT_ONCE)
         channels: NDArray[np.float32] = np.moveaxis(rgb[rows], 2, 0) * np.float32(1 / 255)
         before = Thumbnail.from_rgb(channels, "bt709")
-        a, s, b, cu, du, eu, cv, dv, ev = (down[:, rows].T @ nodes) @ across
-        y = np.clip(before.y, 0, 1)
-        after = Thumbnail(
-            np.clip(a * y + s * np.sqrt(y) + b, 0, 1), cu * before.u + du * y + eu, cv * before.v + dv * y + ev, "bt709"
-        )
+        curves: NDArray[np.float32] = (down[:, rows].T @ nodes) @ across
+        after = before.through(curves)
         out[rows] = np.moveaxis(np.clip(np.floor(after.to_rgb() * 255 + np.float32(0.5)), 0, 255), 0, 2)
     return out
 

@@ -41,6 +41,13 @@ class Thumbnail:
         rgb[1] = (self.y - np.float32(kr) * rgb[0] - np.float32(kb) * rgb[2]) * np.float32(1 / (1 - kr - kb))
         return rgb
 
+    def through(self, curves: Floats) -> Thumbnail:
+        """What tone curves make of it: coefficients [9, h, w] as in ``CurveGrid``, luma clipped to 0..1."""
+        a, s, b, cu, du, eu, cv, dv, ev = curves
+        y = np.clip(self.y, 0, 1)
+        luma = np.clip(a * y + s * np.sqrt(y) + b, 0, 1)
+        return Thumbnail(luma, cu * self.u + du * y + eu, cv * self.v + dv * y + ev, self.matrix)
+
     @staticmethod
     def from_rgb(rgb: NDArray[np.floating], matrix: Matrix) -> Thumbnail:
         """The thumbnail of an RGB picture [3, h, w] in 0..1; inverse of ``to_rgb``."""

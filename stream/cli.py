@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import sys
 import time
 from threading import Thread
@@ -19,7 +20,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
+from stream import models_cli
 from stream.settings import Settings
+
+# NumPy's matrix products here are tiny. Their own threads would spin for the cores that decoding and encoding fill, and
+# every product would wait for the slowest of them. It counts when NumPy is imported, which is later.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 USAGE = 2
 _DEFAULT = "enhance"
@@ -31,7 +37,7 @@ _FLAGS = {
     "quiet": ["--quiet", "-q"],
 }
 _LIMIT_ERRORS = ("greater_than_equal", "less_than_equal")
-_EPILOG = "Other commands: doctor (what this machine can do), models (bundles), warm (compile the kernels)."
+_EPILOG = "Other commands: doctor (what this machine can do), models (bundles, segmenters), warm (compile the kernels)."
 
 
 class DefaultCommand(TyperGroup):
@@ -111,9 +117,17 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _metavar(field: FieldInfo) -> str:
+    if words := _words(field):
+        return "|".join(words)
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
     return _range(field) or (field.title or "").upper().split()[-1]
+
+
+def _words(field: FieldInfo) -> tuple[str, ...]:
+    """What a field takes where that is words or numbers, as its settings say."""
+    extra = field.json_schema_extra
+    return tuple(str(extra["allowed"]).split("|")) if isinstance(extra, dict) and "allowed" in extra else ()
 
 
 def _range(field: FieldInfo) -> str:
@@ -148,13 +162,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     typer.echo(to_json(findings) if as_json else to_text(findings))
 
 
-@app.command()
-def models() -> None:
-    """List the bundles that --model knows by name."""
-    from stream.doctor import bundles
-
-    for bundle in bundles():
-        typer.echo(f"{bundle.name:<12} {bundle.text}")
+app.add_typer(models_cli.app, name="models")
 
 
 @app.command()
@@ -168,8 +176,7 @@ def warm() -> None:
 
 
 def _refuse(error: ValidationError) -> None:
-    for problem in error.errors():
-        name = str(problem["loc"][0])
+    for name, problem in {str(problem["loc"][0]): problem for problem in error.errors()}.items():
         flag = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])[0]
         allowed = _allowed(Settings.model_fields[name], is_number=problem["type"] in _LIMIT_ERRORS)
         complaint = problem.get("ctx", {}).get("error") or f"{problem['input']} is not {allowed}"
@@ -181,6 +188,8 @@ def _allowed(field: FieldInfo, *, is_number: bool) -> str:
     """The values that an option takes, to follow "is not"; ``is_number`` tells that only the size is wrong."""
     if field.annotation is bool:
         return "true or false"
+    if words := _words(field):
+        return f"{', '.join(words[:-1])} or {words[-1]}"
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     limits = _range(field)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engines.bundle import load_bundle
 from stream.compare import comparing
@@ -17,12 +18,16 @@ from stream.errors import PhotoHasNoFrames
 from stream.media import EncoderSettings, Frame, VideoInfo, default_output, open_sink, open_source
 from stream.media.uri import is_photo, local_path
 from stream.photos import PhotoRun, Redraw
+from stream.segmentation import GIVEN, open_semantics
 from stream.settings import Settings
 from stream.stages import Stages
-from stream.summary import ExitReason, Summary, versions
+from stream.summary import ExitReason, SamFigures, Summary, versions
 from stream.telemetry import Stats, Telemetry
 from stream.vision.enhancer import Enhancer
 from stream.vision.modes import FrameEnhancer, Full, Fused, open_mode
+
+if TYPE_CHECKING:
+    from stream.vision.semantics import Semantics
 
 
 class Pipeline:
@@ -56,6 +61,8 @@ class Pipeline:
         self._enhancer: FrameEnhancer | None = None
         self._loading: Future[Fused | Full] | None = None
         self._not_given: tuple[str, ...] = ()
+        self._semantics: Semantics | None = None
+        self._sam_note = ""
         self._bundle: dict[str, str] | None = None
         self._notes: list[list[str]] = []
         self._before: tuple[int, int] | None = None
@@ -158,6 +165,7 @@ class Pipeline:
             mode=self.settings.mode,
             bundle=self._bundle,
             inputs_not_given=self._not_given,
+            sam=_sam_figures(self._semantics),
             network_runs=enhancer.network_runs if enhancer else 0,
             network_failures=enhancer.network_failures if enhancer else 0,
             cuts=enhancer.cuts if enhancer else 0,
@@ -172,7 +180,15 @@ class Pipeline:
         if self._not_given:
             yield (
                 f"the model can use {' and '.join(self._not_given)} beside the picture; none was given, "
-                "so it worked without"
+                f"so it worked without{': ' if self._sam_note else ''}{self._sam_note}"
+            )
+        elif self._sam_note:
+            yield self._sam_note
+        segmenter = self._semantics.segmenter if self._semantics else None
+        if segmenter is not None and segmenter.failures:
+            yield (
+                f"SAM found nothing usable {segmenter.failures} times, the last time because: "
+                f"{segmenter.last_failure}; regions of before, or none, were used there"
             )
         if self._enhancer and self._enhancer.network_failures:
             full = self.settings.mode == "full"
@@ -219,14 +235,19 @@ class Pipeline:
         except BaseException:
             source.close()
             raise
-        self._enhancer = Enhancer(None) if network is None else network.enhancer(settings, self._telemetry)
-        return Stages(source, comparing(self._enhancer, settings.compare), sink, self._telemetry)
+        enhancer = Enhancer(None) if network is None else network.enhancer(settings, self._telemetry, self._semantics)
+        self._enhancer = enhancer
+        enhance = comparing(enhancer, settings.compare)
+        return Stages(source, enhance, sink, self._telemetry, ended=enhancer.close)
 
     def _load_network(self) -> Fused | Full:
         bundle = load_bundle(self.settings.model)
         self._bundle = {"name": bundle.card.name, "kind": bundle.card.kind, "sha256": bundle.card.sha256}
         network = open_mode(bundle, self.settings)
-        self._not_given = network.extra_inputs
+        if not is_photo(self.source):
+            self._semantics, self._sam_note = open_semantics(self.settings, network.extra_inputs)
+        given = GIVEN if self._semantics else ()
+        self._not_given = tuple(name for name in network.extra_inputs if name not in given)
         return network
 
     def _network(self) -> Fused | Full | None:
@@ -243,6 +264,13 @@ def _encoder(settings: Settings) -> EncoderSettings:
     said = {"crf": settings.crf, "preset": settings.preset}
     chosen = {name: value for name, value in said.items() if value is not None}
     return EncoderSettings(codec=settings.codec, options=dict(settings.encoder_options), **chosen)  # type: ignore[arg-type]
+
+
+def _sam_figures(semantics: Semantics | None) -> SamFigures | None:
+    if semantics is None:
+        return None
+    segmenter = semantics.segmenter
+    return SamFigures(segmenter.runs, segmenter.empty, segmenter.failures, semantics.refused, segmenter.cpu_seconds)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Compare = Literal["none", "split", "side"]
 Mode = Literal["fused", "full"]
+Denoise = Literal["auto", "off"] | Annotated[float, Field(ge=0.0, le=1.0)]
+SamEvery = Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)]
 _SMALLEST_TILE = 64
 
 
@@ -50,6 +52,25 @@ class Settings(BaseSettings):
         le=60,
         title="Network every",
         description="Mode fused: run the network on every N-th frame, and at every cut.",
+    )
+    denoise: Denoise = Field(
+        "auto",
+        title="Denoise",
+        description="Mode fused: how much noise is averaged away in time, along the motion. auto: all of it, where it "
+        "can be seen.",
+        json_schema_extra={"allowed": "auto|off|0..1"},
+    )
+    sam_every: SamEvery = Field(
+        "auto",
+        title="SAM every",
+        description="Look for regions with SAM on every N-th frame; auto: where the regions of before no longer hold.",
+        json_schema_extra={"allowed": "auto|off|N"},
+    )
+    sam: str = Field(
+        "auto", title="SAM", description="Segmenter to use, see models list; auto: the one that is installed. Or off."
+    )
+    sam_share: float = Field(
+        0.5, gt=0.0, le=1.0, title="SAM share", description="Part of one CPU core that SAM may use, above 0 to 1."
     )
     codec: str = Field("libx264", title="Codec", description="Video encoder of the output, as FFmpeg names it.")
     crf: int | None = Field(

@@ -31,11 +31,14 @@ class Stages:
         sink: Sink | None,
         telemetry: Telemetry,
         capacity: int = WAITING_FRAMES,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
+        """``ended`` is called once all threads have ended, however they did."""
         self._source = source
         self._enhance = enhance
         self._sink = sink
         self._telemetry = telemetry
+        self._ended = ended
         self._decoded: Channel[Item] = Channel(capacity)
         self._enhanced: Channel[Item] = Channel(capacity)
         self._stop = threading.Event()
@@ -84,6 +87,7 @@ class Stages:
             if thread.is_alive():
                 return False
         self._source.close()
+        self._ended()
         self._settle()
         return True
 

@@ -19,7 +19,20 @@ _PACKAGES = {
     "numpy": "numpy",
     "numba": "numba",
     "onnxruntime": "onnxruntime",
+    "opencv": "opencv-python-headless",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SamFigures:
+    """What SAM did beside the frames: key frames with a result, of them without any region, without a result, results
+    that came after a cut or too late, and CPU seconds of its thread."""
+
+    runs: int
+    empty: int
+    failures: int
+    refused: int
+    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,8 @@ class Summary:
     """``name``, ``kind`` and ``sha256``; None if no network was needed."""
     inputs_not_given: tuple[str, ...]
     """What the network takes beside the picture and was left at zero, which means "not known"."""
+    sam: SamFigures | None
+    """None where no regions were looked for."""
     network_runs: int
     network_failures: int
     cuts: int

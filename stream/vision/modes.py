@@ -17,6 +17,7 @@ from stream.vision.enhancer import Enhancer
 
 if TYPE_CHECKING:
     from stream.vision.full_enhancer import FullEnhancer
+    from stream.vision.semantics import Semantics
 
 
 class FrameEnhancer(Protocol):
@@ -25,9 +26,14 @@ class FrameEnhancer(Protocol):
     cuts: int
     network_runs: int
     network_failures: int
+    semantics: Semantics | None
 
     def __call__(self, frame: Frame) -> Frame:
         """The enhanced frame, or ``frame`` itself where nothing changes."""
+        ...
+
+    def close(self) -> None:
+        """Ends what works beside the frames."""
         ...
 
 
@@ -40,12 +46,15 @@ class Fused:
         self._model = ToneModel(bundle)
         self.extra_inputs = self._model.extra_inputs
 
-    def enhancer(self, settings: Settings, telemetry: Telemetry) -> Enhancer:
+    def enhancer(self, settings: Settings, telemetry: Telemetry, semantics: Semantics | None) -> Enhancer:
         """One that smooths in time."""
         return Enhancer(
             self._model,
             strength=settings.strength,
             network_every=settings.network_every,
+            denoise=settings.denoise,
+            semantics=semantics,
+            colours=self._model.card.region_colours,
             threads=settings.threads,
             telemetry=telemetry,
         )
@@ -67,11 +76,17 @@ class Full:
         self._network = open_full(bundle, threads=settings.threads, tile=settings.tile)
         self.extra_inputs = self._network.extra_inputs
 
-    def enhancer(self, settings: Settings, telemetry: Telemetry) -> FullEnhancer:
+    def enhancer(self, settings: Settings, telemetry: Telemetry, semantics: Semantics | None) -> FullEnhancer:
         """One that takes every frame for itself."""
         from stream.vision.full_enhancer import FullEnhancer
 
-        return FullEnhancer(self._network, strength=settings.strength, telemetry=telemetry)
+        return FullEnhancer(
+            self._network,
+            strength=settings.strength,
+            semantics=semantics,
+            colours=self._network.card.region_colours,
+            telemetry=telemetry,
+        )
 
     def photo(self, rgb: Bytes, strength: float) -> Bytes:
         """A photo as the network draws it, RGB uint8 [height, width, 3]."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.curve.grid import CurveGrid, tents
+from engines.curve.grid import CurveGrid
+from engines.curve.spread import spread
+from engines.planes import Bytes
+from engines.thumbnail import Thumbnail
 
 Luma = NDArray[np.float32]
 
@@ -42,15 +44,15 @@ def preview(luma: Luma, grid: CurveGrid | None) -> Luma:
     """A small luma picture [h, w] as the grid would show it, unclipped; as it is without a grid."""
     if grid is None:
         return luma
-    down, across = (_tents(size, nodes) for size, nodes in zip(luma.shape, (grid.rows, grid.cols), strict=True))
-    a, s, b = down.T @ np.moveaxis(grid.coefficients[..., :3], 2, 0) @ across
+    a, s, b = spread(grid.coefficients[..., :3], *luma.shape)
     enhanced: Luma = a * luma + s * np.sqrt(luma) + b
     return enhanced
 
 
-@lru_cache(maxsize=8)
-def _tents(pixels: int, nodes: int) -> NDArray[np.float32]:
-    return tents(pixels, nodes).astype(np.float32)
+def snapshot(thumbnail: Thumbnail, grid: CurveGrid) -> Bytes:
+    """What a segmenter looks at: the thumbnail as the grid shows it, RGB uint8 [h, w, 3]."""
+    rgb = thumbnail.through(spread(grid.coefficients, *thumbnail.y.shape)).to_rgb()
+    return np.ascontiguousarray((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
 
 
 class Change(Enum):

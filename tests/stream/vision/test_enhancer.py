@@ -22,10 +22,12 @@ TIME_BASE = Fraction(1, 1000)
 class FakeNetwork:
     """Wants y' = gain * y everywhere; fails on the calls named in ``failures``."""
 
+    extra_inputs = ()
+
     def __init__(self, gain: float = 2.0, failures: dict[int, Exception] | None = None) -> None:
         self.gain, self.failures, self.calls = gain, failures or {}, 0
 
-    def __call__(self, thumbnail) -> CurveGrid:
+    def __call__(self, thumbnail, extra=None) -> CurveGrid:
         call, self.calls = self.calls, self.calls + 1
         if call in self.failures:
             raise self.failures[call]

@@ -1,0 +1,71 @@
+"""Opens what finds regions for a run: the SAM model that is installed, if the network can use what it finds.
+
+The model's sessions open in the segmenter's own thread, at the first snapshot: no frame waits for that either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.errors import StreamError
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stream.vision.regions import Segmentation
+    from stream.vision.sam_regions import SamRegions
+    from stream.vision.segmenter import Picture
+    from stream.vision.semantics import Semantics
+
+GIVEN = ("embedding", "regions", "region_weights", "region_features")
+"""Inputs of networks that a segmenter provides."""
+
+
+class Sam:
+    """Segments snapshots with the two files of a SAM model, which are opened at the first."""
+
+    def __init__(self, encoder: Path, decoder: Path) -> None:
+        self._files = encoder, decoder
+        self._sam: SamRegions | None = None
+
+    def __call__(self, rgb: Picture) -> Segmentation:
+        """Regions of an RGB picture uint8 [h, w, 3]. Raises ``ModelError``."""
+        from stream.vision.sam_regions import open_sam
+
+        self._sam = self._sam or open_sam(*self._files)
+        return self._sam(rgb)
+
+    def stop(self) -> None:
+        """Ends a call that goes on."""
+        if self._sam is not None:
+            self._sam.stop()
+
+
+def open_semantics(settings: Settings, wanted: tuple[str, ...]) -> tuple[Semantics | None, str]:
+    """What finds regions for a network that takes the inputs ``wanted``, and a note for the user, or "".
+
+    None where the network has no use for regions, where they are switched off, and, with a note that says how to get
+    one, where no segmenter is installed. Raises ``StreamError`` for one that is named and damaged or not there.
+    """
+    if settings.sam_every == "off" or settings.sam == "off":
+        return None, ""
+    if not set(wanted) & set(GIVEN):
+        unused = f"model '{settings.model}' has no use for regions, so the segmenter '{settings.sam}' was not used"
+        return None, "" if settings.sam == "auto" else unused
+    from stream.models.choice import choose_sam
+
+    choice = choose_sam(settings.sam)
+    if choice.model is None:
+        return None, choice.note
+    try:
+        choice.model.verify()
+    except StreamError as error:
+        if settings.sam != "auto":
+            raise
+        return None, f"every region is treated alike: {error}"
+    from stream.vision.segmenter import Segmenter
+    from stream.vision.semantics import Semantics
+
+    sam = Sam(choice.model.encoder, choice.model.decoder)
+    return Semantics(Segmenter(sam, settings.sam_share, sam.stop), settings.sam_every), ""
