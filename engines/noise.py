@@ -36,7 +36,9 @@ _STARTS = nb.types.Array(nb.int64, 1, "C", readonly=True)
 
 
 class NoiseModel:
-    """Variance of the input's luma noise, ``shot * y + read`` with y in 0..1, as far as it is known.
+    """Variance of the input's luma noise, ``shot * y + read`` with y in 0..1 but never below ``LEAST``.
+
+    After the gamma of a camera the noise of dark pixels is the larger one, so ``shot`` may well be negative.
 
     ``chroma`` is the variance of chroma noise (in units of chroma, about -0.5..0.5) per variance of luma noise, and
     ``pulse`` how many times larger the jump at codec key frames is than the noise (standard deviations, 1..4).
@@ -45,13 +47,13 @@ class NoiseModel:
     def __init__(self, shot: float = 0.0, read: float = LEAST, chroma: float = 0.5) -> None:
         self.shot, self.read, self.chroma, self.pulse = shot, read, chroma, 1.0
         self._size = (0, 0)
-        self._has_previous = False
+        self._has_previous = self._was_pulse = False
         self._evidence = np.zeros(5)
-        self._colours = 0
+        self._lessons = self._colours = 0
 
     def variance(self, y: Floats | Doubles | float) -> Doubles:
         """Of luma noise at luma ``y``, both in units of 0..1."""
-        return np.asarray(self.shot * np.asarray(y, np.float64) + self.read)
+        return np.maximum(self.shot * np.asarray(y, np.float64) + self.read, LEAST)
 
     def forget_picture(self) -> None:
         """Call it at a scene cut: the next frame is compared with none. What is known of the noise stays."""
@@ -76,6 +78,7 @@ class NoiseModel:
             *(self._down, self._across, black, white, self._luma, self._chroma, self._found),
         )
         had, self._has_previous = self._has_previous, True
+        sudden, self._was_pulse = pulse and not self._was_pulse, pulse
         mean, temporal, spatial, colours, clipped = self._found
         unit = 1 / colour.luma_range**2
         luma = (mean - colour.luma_offset) / colour.luma_range
@@ -90,10 +93,11 @@ class NoiseModel:
         if not usable.any():
             return
         seen = np.minimum(temporal, 4 * spatial + 1)[usable] * unit
-        if pulse:
+        if sudden:
             jump = float(np.quantile(seen / self.variance(luma[usable]), 0.25)) * _QUARTILE_TO_MEAN
             self.pulse += 0.5 * (min(max(jump, 1.0) ** 0.5, _STRONGEST_PULSE) - self.pulse)
             return
+        self._lessons += 1
         self._learn(luma[usable], seen)
         level = float(np.quantile(seen, 0.25))
         if level > 2 * LEAST:
@@ -122,20 +126,20 @@ class NoiseModel:
             members = order[first:last]
             values = np.sort(variance[members])
             low = values[(last - first) // 4] * _QUARTILE_TO_MEAN
-            centre, trust = float(luma[members].mean()), float(last - first) / (low + LEAST) ** 2
+            centre, trust = float(luma[members].mean()), float(last - first) / (low + LEAST)
             added += trust * np.array([1, centre, centre * centre, low, low * centre])
         if not added[0]:
             return
-        self._evidence = added if not self._evidence[0] else self._evidence + _FORGET * (added - self._evidence)
+        # Every frame counts alike: by trust alone, a minute of clean pictures would outweigh the noise that follows.
+        added /= added[0]
+        self._evidence += (1.0 if not self._lessons else max(_FORGET, 1 / self._lessons)) * (added - self._evidence)
         n, y, yy, v, vy = self._evidence
         spread = n * yy - y * y
         shot = (n * vy - y * v) / spread if spread > 1e-9 * n * n else 0.0
         read = (v - shot * y) / n
-        if shot < 0:
-            shot, read = 0.0, v / n
-        elif read < LEAST:
+        if read < LEAST:
             shot, read = max((vy - LEAST * y) / yy, 0.0), LEAST
-        self.shot, self.read = float(shot), max(float(read), LEAST)
+        self.shot, self.read = float(shot), float(read)
 
 
 def warm() -> None:

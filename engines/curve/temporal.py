@@ -23,7 +23,7 @@ from engines.curve.temporal_history import History
 from engines.curve.temporal_kernels import denoise_band
 from engines.curve.temporal_motion import BLOCK, BlockMotion, blocks
 from engines.curve.temporal_search import search_blocks
-from engines.noise import NoiseModel
+from engines.noise import LEAST, NoiseModel
 from engines.planes import Planes
 
 _PIXELS_WORTH_A_THREAD = 400_000
@@ -138,7 +138,8 @@ def rule(noise: NoiseModel, colour: Colour, amount: float, guard: float) -> Floa
 
     Shot and read variance; least y for slopes; chroma noise per luma noise in codes; variance of rounding; where
     weights begin to grow with the mean absolute difference and how fast; likewise with the mean difference; least
-    weight of luma and of chroma; amount; reach of the smoothing in standard deviations.
+    weight of luma and of chroma; amount; reach of the smoothing in standard deviations; least
+    variance.
     """
     jump = (1 + guard * (noise.pulse - 1)) ** 2
     least = 1 - (1 - _GUARDED_WEIGHT) * guard
@@ -148,6 +149,7 @@ def rule(noise: NoiseModel, colour: Colour, amount: float, guard: float) -> Floa
             *(math.sqrt(noise.chroma) * colour.chroma_range, _ROUNDING),
             *(_TOLERATED, 128 / (_CERTAIN - _TOLERATED), _TOLERATED_SHIFT, 128 / (_CERTAIN_SHIFT - _TOLERATED_SHIFT)),
             *(128 * LEAST_WEIGHT * least, 128 * LEAST_CHROMA_WEIGHT * least, amount, _REACH),
+            min(noise.read, LEAST) * jump,
         ],
         dtype=np.float32,
     )

@@ -34,6 +34,7 @@ class History:
         self.width = self.height = 0
         self.frame = 0
         self.guard = 0.0
+        self._was_pulse = False
 
     @property
     def dither(self) -> int:
@@ -58,9 +59,10 @@ class History:
         return self._scratch
 
     def step(self, pulse: bool) -> None:
-        """Turns to the next frame; call it before the pass."""
+        """Turns to the next frame; call it before the pass. Where every frame is a key frame none is a pulse."""
         self.frame += 1
-        self.guard = 1.0 if pulse else self.guard * _GUARD_DECAY
+        sudden = pulse and not self._was_pulse
+        self.guard, self._was_pulse = (1.0 if sudden else self.guard * _GUARD_DECAY), pulse
         self.weights_old, self.weights = self.weights, self.weights_old
         self.halves_old, self.halves = self.halves, self.halves_old
 

@@ -126,7 +126,7 @@ def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ign
     for x in range(half):
         total = np.int32((pairs[x] & np.uint32(0xFFFF)) + (pairs[x] >> np.uint32(16)))
         luma = min(max(_F(total) * scale + offset, _F(0)), _F(1))
-        noise = math.sqrt(rule[0] * luma + rule[1])
+        noise = math.sqrt(max(rule[0] * luma + rule[1], rule[13]))
         curve = base[0, x] + f * slope[0, x]
         curve += (base[1, x] + f * slope[1, x]) * _F(0.5) / math.sqrt(max(luma, rule[2]))
         chroma = max(abs(base[3, x] + f * slope[3, x]), abs(base[6, x] + f * slope[6, x]))

@@ -95,7 +95,7 @@ def _noise(planes: Planes, grid: CurveGrid, rule: Floats) -> tuple[Doubles, Doub
     down = tents_at((2 * np.arange(height) + 1) / planes.height, grid.rows)
     a, s, _, c_u, _, _, c_v, _, _ = down.T @ np.moveaxis(grid.coefficients.astype(np.float64), 2, 0) @ across
     luma = np.clip((luma_under_chroma(planes.y) - colour.luma_offset) / colour.luma_range, 0, 1)
-    noise = np.sqrt(rule[0] * luma + rule[1])
+    noise = np.sqrt(np.maximum(rule[0] * luma + rule[1], rule[13]))
     curve = np.abs(a + s / (2 * np.sqrt(np.maximum(luma, rule[2])))) * colour.luma_range
     return curve * noise, np.maximum(np.abs(c_u), np.abs(c_v)) * noise * rule[3]
 

@@ -115,7 +115,7 @@ def search_blocks(  # type: ignore[no-untyped-def]
             x = left + wide // 2
             curve = base[0, x] + f * slope[0, x]
             curve += (base[1, x] + f * slope[1, x]) * _F(0.5) / math.sqrt(max(luma, rule[2]))
-            noise = math.sqrt(curve * curve * (rule[0] * luma + rule[1]) + rule[4])
+            noise = math.sqrt(curve * curve * max(rule[0] * luma + rule[1], rule[13]) + rule[4])
             enough = np.int32(samples * noise)
             pays = np.int32(samples * noise * _F(PAYS)) + 1
 

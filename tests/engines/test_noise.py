@@ -28,7 +28,7 @@ def noisy(rng: np.random.Generator, clean: NDArray[np.float64], shot: float, rea
     return frame
 
 
-@pytest.mark.parametrize(("shot", "read"), [(0.0, 1e-4), (1e-3, 2e-5), (4e-3, 1e-4)])
+@pytest.mark.parametrize(("shot", "read"), [(0.0, 1e-4), (1e-3, 2e-5), (4e-3, 1e-4), (-1e-3, 1e-3)])
 def test_finds_shot_and_read_noise(shot: float, read: float) -> None:
     rng = np.random.default_rng(0)
     model = NoiseModel()
@@ -113,8 +113,9 @@ def test_any_picture_leaves_a_sane_model(width: int, height: int, layout: str, s
         if seed % 3 == 0:
             frame.y[...] = (0, 255, 16, 235)[i]
         model.update(frame, pulse=i == 2)
-    assert 0 <= model.shot < 10
+    assert abs(model.shot) < 10
     assert LEAST <= model.read < 10
+    assert (model.variance(np.linspace(0, 1, 9)) >= LEAST).all()
     assert 0 < model.chroma <= 2
     assert 1 <= model.pulse <= 4
 
@@ -130,3 +131,12 @@ def test_black_teaches_nothing() -> None:
     for _ in range(10):
         model.update(black)
     assert (model.shot, model.read) == before
+
+
+def test_where_every_frame_is_a_key_frame_noise_is_learned_all_the_same() -> None:
+    rng = np.random.default_rng(7)
+    model = NoiseModel()
+    for _ in range(10):
+        model.update(noisy(rng, scene(), 0.0, 1e-4), pulse=True)
+    assert float(model.variance(0.3)) == pytest.approx(1e-4, rel=0.35)
+    assert model.pulse < 1.5

@@ -49,7 +49,7 @@ def test_agrees_with_the_reference(
         cpu.apply(planes, grid, alone)
         assert worst(enhanced, alone) <= 1
     like(rng, enhanced, before)
-    noise = NoiseModel(rng.random() * 0.01, rng.random() * 0.001, rng.random())
+    noise = NoiseModel(rng.normal() * 0.005, rng.random() * 0.001, rng.random())
     motion = random_motion(rng, width, height) if moving else None
     history.weights[...] = rng.integers(8, 129, history.weights.shape)
     weights = history.weights.copy()
