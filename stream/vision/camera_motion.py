@@ -93,8 +93,8 @@ def camera_motion(now: Floats, before: Floats, flow: Floats, start: CameraMotion
     """
     shape = now.shape[0], now.shape[1]
     gradients = _gradient(now)
-    slopes = _slopes(gradients)
     camera = _fitted(flow, gradients, start)
+    slopes, edges = _slopes(gradients), _edges(shape, camera)
     normal, noise = np.zeros((6, 6)), _FAINTEST
     for refinement in range(_REFINEMENTS):
         change = _change(now, warped(before, camera))
@@ -104,12 +104,12 @@ def camera_motion(now: Floats, before: Floats, flow: Floats, start: CameraMotion
             # Whole neighbourhoods that do not follow are objects of their own, whatever single pixels look like.
             box = _around(change)
             weights[box > max(_UNEXPLAINED * noise * noise, middle(box[::4, ::4], _FOLLOWING))] = 0
-        _forget_edges(weights, camera)
-        weighted = slopes * weights.ravel()
-        normal = (weighted @ slopes.T).astype(np.float64)
+        weighted = slopes * (weights * edges)[::2].ravel()
+        # Not as a product of matrices, which would be no faster for so few, and might start the threads of a BLAS.
+        normal = np.einsum("ik,jk->ij", weighted, slopes).astype(np.float64)
+        wish = np.einsum("ik,k->i", weighted, change[::2].ravel())
         ridge = 1e-4 * np.diag(np.diag(normal)) + 1e-6 * np.eye(6)
-        step = np.linalg.solve(normal + ridge, weighted @ change.ravel()).reshape(3, 2)
-        camera = CameraMotion(camera.motion + step)
+        camera = CameraMotion(camera.motion + np.linalg.solve(normal + ridge, wish).reshape(3, 2))
     motion = camera.motion.ravel()
     evidence = motion @ normal @ motion / (2 * noise * noise)
     reach = camera.farthest(shape)
@@ -196,21 +196,22 @@ def _basis(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _slopes(gradients: tuple[Floats, Floats]) -> Floats:
-    """How the brightness of each pixel changes with each of the six numbers of a motion: [6, h * w]."""
+    """How the brightness changes with each of the six numbers of a motion, on every other row: [6, pixels]."""
     h, w = gradients[0].shape
     x = (np.arange(w, dtype=np.float32) - np.float32((w - 1) / 2))[None]
-    y = (np.arange(h, dtype=np.float32) - np.float32((h - 1) / 2))[:, None]
-    slopes = np.empty((3, 2, h, w), np.float32)
+    y = (np.arange(h, dtype=np.float32) - np.float32((h - 1) / 2))[::2, None]
+    slopes = np.empty((3, 2, y.size, w), np.float32)
     for axis, gradient in enumerate(gradients):
-        slopes[0, axis] = gradient
-        np.multiply(gradient, x, out=slopes[1, axis])
-        np.multiply(gradient, y, out=slopes[2, axis])
-    return slopes.reshape(6, h * w)
+        slopes[0, axis] = gradient[::2]
+        np.multiply(slopes[0, axis], x, out=slopes[1, axis])
+        np.multiply(slopes[0, axis], y, out=slopes[2, axis])
+    return slopes.reshape(6, -1)
 
 
-def _forget_edges(weights: Floats, camera: CameraMotion) -> None:
-    """Clears the border that the motion carries over the edge of the picture before; never more than a quarter."""
-    h, w = weights.shape
-    margin = min(int(camera.farthest((h, w))), min(h, w) // 4) + 1 if not camera.still else 1
-    weights[:margin] = weights[-margin:] = 0
-    weights[:, :margin] = weights[:, -margin:] = 0
+def _edges(shape: tuple[int, int], camera: CameraMotion) -> Floats:
+    """1, but 0 in the border that the motion may carry out of the picture before; never more than a quarter."""
+    h, w = shape
+    margin = min(int(min(camera.farthest(shape), h + w)), min(h, w) // 4) + 1
+    edges = np.zeros((h, w), np.float32)
+    edges[margin:-margin, margin:-margin] = 1
+    return edges

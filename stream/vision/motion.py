@@ -105,7 +105,9 @@ class MotionEstimator:
         there = places(now.shape) + chosen
         seen = np.square(_DOUBTFUL / np.maximum(rest / noise, _DOUBTFUL))
         confidence = _agreement(chosen, back) * (_UNLIKE + (1 - _UNLIKE) * seen)
-        confidence[_outside(there)] = 0
+        h, w = now.shape
+        inside = opencv().inRange(there, (-0.5, -0.5), (w - 0.5, h - 0.5))
+        confidence[inside == 0] = 0
         return Motion(chosen, confidence)
 
 
@@ -162,10 +164,3 @@ def _agreement(flow: Floats, back: Floats) -> Floats:
     agreement: Floats = cv2.exp(cv2.magnitude(off[..., 0], off[..., 1]) * np.float32(-2))
     full: Floats = cv2.resize(agreement, (flow.shape[1], flow.shape[0]), interpolation=cv2.INTER_LINEAR)
     return full
-
-
-def _outside(there: Floats) -> NDArray[np.bool_]:
-    h, w = there.shape[:2]
-    x, y = there[..., 0], there[..., 1]
-    outside: NDArray[np.bool_] = (x < -0.5) | (x > w - 0.5) | (y < -0.5) | (y > h - 0.5)
-    return outside
