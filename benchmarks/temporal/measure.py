@@ -31,11 +31,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     rows: dict[str, Any] = found.get(table, {})
     for clip in clips(given):
         print(f"{clip.name}: {len(clip)} frames {clip.size[0]}x{clip.size[1]}", flush=True)
+        stored = "uncompressed" if clip.encoded is None else clip.encoded.stem.rsplit("-", 1)[-1]
         truth, shown, series = Truth(clip), dict[str, Outcome](), dict[str, pages.Row]()
         for name, method in chosen.items():
             row = measured(truth, method, shown, name)
             series[name] = row.pop("series", {})
-            rows[f"{clip.name}/{name}"] = about(clip) | {"method": name} | row
+            rows[f"{clip.name}-{stored}/{name}"] = about(clip) | {"method": name} | row
             print(f"  {pages.line(name, row)}", flush=True)
         if not given.ablate_regions:
             pictures.draw(clip, shown, folder)

@@ -77,7 +77,7 @@ def scores(truth: Truth, outcome: Outcome) -> dict[str, Any]:
     shown = _Shown(rgb, np.stack([luma_codes(planes) for planes in outcome.planes]))
     psnr = np.array([metrics.psnr(got, want) for got, want in zip(rgb, clip.clean, strict=True)])
     jitter = metrics.curve_jitter(clip.dark, outcome.operators, clip.cuts)
-    pumped = _pumping(truth, shown)
+    pumped = _pumping(truth, shown, outcome)
     log_luma = metrics.mean_log_luma(shown.luma / 255)
     known = clip.motion_known
     warping = metrics.warping_error(rgb, clip.flow, clip.visible, clip.cuts) - truth.warping if known else None
@@ -125,21 +125,26 @@ def _residual(truth: Truth, shown: _Shown, outcome: Outcome) -> float | None:
     return float(np.mean(kept)) if kept else None
 
 
-def _pumping(truth: Truth, shown: _Shown) -> dict[str, Any]:
-    """What entering objects do to the background: the largest change, of all of it and of its worst sixteenth."""
+def _pumping(truth: Truth, shown: _Shown, outcome: Outcome) -> dict[str, Any]:
+    """What entering objects do to the background: the largest change, of all of it and of its worst sixteenth.
+
+    Against what the operator of the frame before the entry makes of each frame.
+    """
     series = np.full(len(truth.clip), np.nan)
     whole, tiles = [], []
     for _, entry, before, scene in truth.entries():
         background = truth.clip.masks[scene] == 0
         first, last = before.start - scene.start, before.stop - scene.start
-        change = metrics.background_change(shown.luma[scene], truth.luma[scene], background, slice(first, last))
+        unmoved = np.stack([outcome.operators[entry - 1](planes) for planes in truth.clip.dark[scene]])
+        change = metrics.background_change(shown.luma[scene], unmoved, background, slice(first, last))
         series[scene] = np.where(np.isnan(series[scene]), change, series[scene])
         whole.append(np.nanmax(np.abs(change[entry - scene.start :])))
         for rows, columns in _tiles(shown.luma.shape[1:]):
-            place = scene, rows, columns
             seen = background[:, rows, columns]
             if seen.mean(axis=(1, 2)).min() > 0.25:
-                local = metrics.background_change(shown.luma[place], truth.luma[place], seen, slice(first, last))
+                local = metrics.background_change(
+                    shown.luma[scene, rows, columns], unmoved[:, rows, columns], seen, slice(first, last)
+                )
                 tiles.append(np.abs(local[entry - scene.start :]).max())
     figures = {
         "background_change": float(max(whole)) if whole else None,

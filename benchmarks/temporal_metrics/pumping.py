@@ -32,16 +32,17 @@ def region_pumping(output: Array, given: Array, masks: Array, ids: Iterable[int]
     return found
 
 
-def background_change(output: Array, target: Array, background: Bools, before: slice) -> Doubles:
+def background_change(output: Array, unmoved: Array, background: Bools, before: slice) -> Doubles:
     """How far the mean of the background has moved from where it was ``before``, for every frame [n], in codes.
 
-    ``output`` and ``target`` are [n, H, W]; ``background`` [n, H, W] says where each frame shows it. What the true
-    picture does itself, as when the object hides something, is taken off. NaN where no background is seen.
+    ``output`` is luma [n, H, W], ``unmoved`` the same frames by an operator that does not react: what the scene does
+    itself, as when the object hides something bright, is taken off. ``background`` [n, H, W] says where each frame
+    shows it. NaN where none is seen.
     """
     errors = np.full(len(output), np.nan)
     for t, seen in enumerate(background):
         if seen.any():
-            errors[t] = (output[t][seen].astype(np.float64) - target[t][seen]).mean()
+            errors[t] = (output[t][seen].astype(np.float64) - unmoved[t][seen]).mean()
     seen_before = errors[before][~np.isnan(errors[before])]
     if not len(seen_before):
         return np.full(len(output), np.nan)
