@@ -23,6 +23,8 @@ _BLOCKS = (20, 32)
 _BINS = 16
 _FEW = 5
 _FORGET = 0.08
+_SPREAD = 1e-4
+"""Variance of luma over the evidence below which it is all of one shade, and tells no slope."""
 _QUARTILE_TO_MEAN = 1.13
 """The lower quartile of variances of 63 differences each lies this far below their mean."""
 
@@ -135,7 +137,7 @@ class NoiseModel:
         self._evidence += (1.0 if not self._lessons else max(_FORGET, 1 / self._lessons)) * (added - self._evidence)
         n, y, yy, v, vy = self._evidence
         spread = n * yy - y * y
-        shot = (n * vy - y * v) / spread if spread > 1e-9 * n * n else 0.0
+        shot = (n * vy - y * v) / spread if spread > _SPREAD * n * n else 0.0
         read = (v - shot * y) / n
         if read < LEAST:
             shot, read = max((vy - LEAST * y) / yy, 0.0), LEAST

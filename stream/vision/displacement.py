@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.vision.motion import Motion
 from stream.vision.opencv import looked_up, opencv, places
 
 Floats = NDArray[np.float32]
@@ -19,8 +18,6 @@ _HIDDEN = np.float32(0.15)
 """Confidence below which a pixel was not there in the picture before: a way there and back that is 1.9 pixels off, or
 0.7 where the brightness differs. On moving discs 0.3 cost 0.12 of the overlap with the truth after 15 frames."""
 _WORST = np.float32(0.01)
-_STEPS = np.float32(128)
-"""Stored motion is in 128ths of a pixel: rounded to quarters, a slow pan would be 3 pixels off after 60 frames."""
 
 
 class Displacement:
@@ -78,19 +75,3 @@ class Displacement:
         x = np.rint(np.arange(columns) + way[..., 0] * (columns / w)).astype(np.intp)
         y = np.rint(np.arange(rows)[:, None] + way[..., 1] * (rows / h)).astype(np.intp)
         return np.asarray(np.clip(y, 0, rows - 1) * columns + np.clip(x, 0, columns - 1))
-
-
-class StoredMotion:
-    """One motion in a quarter of its memory."""
-
-    __slots__ = ("_confidence", "_flow", "seconds")
-
-    def __init__(self, motion: Motion, seconds: float) -> None:
-        scaled = np.clip(motion.flow * _STEPS, -32767, 32767)
-        self._flow = np.rint(scaled).astype(np.int16)
-        self._confidence = (motion.confidence * np.float32(255)).astype(np.uint8)
-        self.seconds = seconds
-
-    def add_to(self, displacement: Displacement) -> None:
-        """One picture on, as ``Displacement.add``."""
-        displacement.add(self._flow / _STEPS, self._confidence * np.float32(1 / 255))

@@ -26,6 +26,7 @@ class Semantics:
         self._tracker = RegionTracker()
         self._keys = KeyFrames(mode)
         self._motion: Motion | None = None
+        self._offered: tuple[int, ...] = ()
 
     @property
     def regions(self) -> Regions | None:
@@ -62,7 +63,14 @@ class Semantics:
         if decision.reset and not cut:
             self._tracker.reset()
         if decision.segment:
-            self.segmenter.offer(self._tracker.seq, snapshot())
+            number = self._tracker.expect(self._held())
+            self.segmenter.offer(number, snapshot())
+            self._offered = (*self._offered[-1:], number)
+
+    def _held(self) -> set[int]:
+        """Snapshots that may still have a result: the one in work, and the last two, one of which may wait."""
+        working = self.segmenter.working_on
+        return {*self._offered, *(() if working is None else (working,))}
 
     def close(self) -> None:
         """Ends the segmenter's thread."""

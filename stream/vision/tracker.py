@@ -1,7 +1,7 @@
 """Carries the regions of the last key frame along with the motion, and keeps their identities over the next ones.
 
 A segmenter needs many frames for one picture. What it found in a snapshot is carried to the present by the motions
-since then, which are kept for that, and from there on frame by frame. What was hidden or outside at the key frame is 0,
+since then, and from there on frame by frame. What was hidden or outside at the key frame is 0,
 not known, until the next one. A new segmentation numbers its regions anew: each takes over the identity that it
 overlaps by more than half (``identities``), or gets the one that has been free the longest. Nothing jumps: a region's
 weight comes and goes within 8 frames, one that has vanished keeps its place while it goes, and features move over.
@@ -9,31 +9,30 @@ weight comes and goes within 8 frames, one that has vanished keeps its place whi
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 
-from stream.vision.displacement import Displacement, StoredMotion
+from stream.vision.displacement import Displacement
 from stream.vision.fades import Features, Weights
 from stream.vision.identities import matched
 from stream.vision.key_regions import KeyRegions
 from stream.vision.motion import Motion
 from stream.vision.regions import MOST, Floats, Ids, Regions, Segmentation
 
-STORED = 64
-"""Motions kept; the result for an older snapshot comes too late."""
 TRUST_PER_FRAME = 0.97
 """Part of its confidence that a region keeps from frame to frame."""
 
 
 class RegionTracker:
-    """Call ``step`` once per frame and ``accept`` whenever the segmenter has a result, both from one thread."""
+    """Call ``step`` once per frame, ``expect`` where a snapshot of it is taken, ``accept`` whenever the segmenter has a
+    result, all from one thread."""
 
     def __init__(self) -> None:
         self.seq = -1
         """Number of the last frame stepped, from 0. It goes on rising over cuts; snapshots are called by it."""
         self.refused = 0
-        """Results that came too late, were for a frame before a cut, or had not a single pixel."""
+        """Results that nobody expected any more, were for a frame before a cut, or had not a single pixel."""
         self.regions: Regions | None = None
         """As the last ``step`` or ``accept`` left them."""
         self.reset()
@@ -44,8 +43,7 @@ class RegionTracker:
         Results for snapshots up to the last frame stepped will be refused.
         """
         self.regions = None
-        self._stored: deque[StoredMotion] = deque(maxlen=STORED)
-        self._oldest = self.seq + 1
+        self._expected: dict[int, _Way] = {}
         self._shape: tuple[int, int] | None = None
         self._waiting: tuple[Segmentation, int] | None = None
         self._key: KeyRegions | None = None
@@ -76,7 +74,8 @@ class RegionTracker:
             segmentation, seq = self._waiting
             self._waiting = None
             self._begin(KeyRegions(segmentation, seq, Displacement(*shape), 0.0))
-        self._stored.append(StoredMotion(motion, seconds))
+        for way in self._expected.values():
+            way.add(motion, seconds)
         if self._key is not None:
             self._key.way.add(motion.flow, motion.confidence)
             if self._leaving is not None:
@@ -84,25 +83,33 @@ class RegionTracker:
             self.regions = self._stepped(self._key, seconds)
         return self.regions
 
+    def expect(self, held: Collection[int] | None = None) -> int:
+        """A snapshot of the last frame was taken, which gets this number: its way to the present is kept from now on.
+
+        ``held`` are the earlier snapshots for which there may still be a result, None for all: each costs a remap a
+        frame, and none is too old, however long a segmenter takes.
+        """
+        if held is not None:
+            self._expected = {seq: way for seq, way in self._expected.items() if seq in held}
+        self._expected[self.seq] = _Way()
+        return self.seq
+
     def accept(self, segmentation: Segmentation, seq: int) -> bool:
         """Take over what was found in the snapshot of frame ``seq``, carried to the last frame; see ``regions``.
 
-        False, and counted as refused, where the way from that frame is not known any more, or the last result is newer.
+        False, and counted as refused, where no result is expected for that frame (any more).
         """
-        frames, ids = self.seq - seq, segmentation.ids
-        known = self._oldest <= seq and 0 <= frames <= len(self._stored)
-        if not known or ids.ndim != 2 or not ids.size or (self._key is not None and seq < self._key.seq):
+        way = self._expected.pop(seq, None)
+        if way is None or segmentation.ids.ndim != 2 or not segmentation.ids.size:
             self.refused += 1
             return False
+        self._expected = {later: kept for later, kept in self._expected.items() if later > seq}
         if self._shape is None:
             # On the first frame: the size of the regions comes with the first motion.
             self._waiting = segmentation, seq
             return True
-        way, seconds = Displacement(*self._shape), 0.0
-        for stored in list(self._stored)[len(self._stored) - frames :]:
-            stored.add_to(way)
-            seconds += stored.seconds
-        self._begin(KeyRegions(segmentation, seq, way, seconds))
+        back = way.back or Displacement(*self._shape)
+        self._begin(KeyRegions(segmentation, seq, back, way.seconds))
         return True
 
     def _begin(self, key: KeyRegions) -> None:
@@ -164,3 +171,19 @@ class RegionTracker:
             ids = np.where(leaving > 0, leaving, ids)
         features = None if self._features is None else self._features.now
         return Regions(ids, self._confidence * alive, self._age * alive, self._weights.weight, features)
+
+
+class _Way:
+    """From the present back to a snapshot."""
+
+    def __init__(self) -> None:
+        self.back: Displacement | None = None
+        """None while there was no motion since."""
+        self.seconds = 0.0
+
+    def add(self, motion: Motion, seconds: float) -> None:
+        """One frame on."""
+        if self.back is None:
+            self.back = Displacement(motion.confidence.shape[0], motion.confidence.shape[1])
+        self.back.add(motion.flow, motion.confidence)
+        self.seconds += seconds

@@ -11,7 +11,7 @@ from moving_pictures import H, W, disc
 from stream.vision.fades import FADE_FRAMES
 from stream.vision.motion import Motion
 from stream.vision.regions import MOST, Segmentation
-from stream.vision.tracker import STORED, TRUST_PER_FRAME, RegionTracker
+from stream.vision.tracker import TRUST_PER_FRAME, RegionTracker
 
 FRAME_S = 0.04
 
@@ -31,9 +31,16 @@ def running(frames: int = 1, motion: Motion = STILL) -> RegionTracker:
     """A tracker that has seen a first frame and ``frames`` more."""
     tracker = RegionTracker()
     tracker.step(None, 0.0)
+    tracker.expect()
     for _ in range(frames):
-        tracker.step(motion, FRAME_S)
+        stepped(tracker, motion)
     return tracker
+
+
+def stepped(tracker: RegionTracker, motion: Motion = STILL) -> None:
+    """One frame on, and a snapshot of it."""
+    tracker.step(motion, FRAME_S)
+    tracker.expect()
 
 
 def found(*masks: np.ndarray, embedding: np.ndarray | None = None) -> Segmentation:
@@ -102,7 +109,7 @@ def test_renumbered_regions_keep_their_identities():
     first = tracker.regions.ids
     for _ in range(FADE_FRAMES):
         tracker.step(STILL, FRAME_S)
-    tracker.accept(found(right, left), tracker.seq)
+    tracker.accept(found(right, left), tracker.expect())
     assert np.array_equal(tracker.regions.ids, first)
     assert np.all(tracker.regions.weight[1:3] == 1)
 
@@ -114,7 +121,7 @@ def test_new_regions_fade_in_and_vanished_ones_out_in_their_place():
     for frame in range(FADE_FRAMES):
         assert tracker.regions.weight[1] == frame / FADE_FRAMES
         tracker.step(STILL, FRAME_S)
-    tracker.accept(found(new), tracker.seq)
+    tracker.accept(found(new), tracker.expect())
     for frame in range(FADE_FRAMES):
         regions = tracker.regions
         assert regions.weight[1] == 1 - frame / FADE_FRAMES
@@ -133,7 +140,7 @@ def test_an_identity_that_became_free_last_is_given_away_last():
     for masks in ([discs[1]], [discs[2]]):
         for _ in range(2 * FADE_FRAMES):
             tracker.step(STILL, FRAME_S)
-        tracker.accept(found(*masks), tracker.seq)
+        tracker.accept(found(*masks), tracker.expect())
     assert set(np.unique(tracker.regions.ids)) == {0, 2, 3}
 
 
@@ -144,7 +151,7 @@ def test_sixteen_regions_exchanged_for_sixteen_others_wait_for_their_names():
     tracker.accept(Segmentation(before.astype(np.uint8)), 1)
     for _ in range(FADE_FRAMES):
         tracker.step(STILL, FRAME_S)
-    tracker.accept(Segmentation(after.astype(np.uint8)), tracker.seq)
+    tracker.accept(Segmentation(after.astype(np.uint8)), tracker.expect())
     assert np.array_equal(tracker.regions.ids, before)
     for _ in range(2 * FADE_FRAMES):
         tracker.step(STILL, FRAME_S)
@@ -165,6 +172,7 @@ def test_weights_never_jump_and_ids_are_always_valid(seed, labels):
         if rng.random() < 0.4:
             blocks = rng.integers(0, labels, (4, 5)).astype(np.uint8)
             tracker.accept(Segmentation(blocks), tracker.seq - int(rng.integers(0, 3)))
+        tracker.expect()
         flow = np.full((24, 40, 2), rng.choice([0, 1.5, -3]), np.float32)
         regions = tracker.step(Motion(flow, (rng.random((24, 40)) > 0.01).astype(np.float32)), FRAME_S)
         if regions is None:
@@ -183,21 +191,34 @@ def test_confidence_and_age():
     tracker.accept(found(disc(60, 70)), 1)
     doubtful = Motion(np.zeros((H, W, 2), np.float32), np.full((H, W), np.exp(-0.5), np.float32))
     for _ in range(4):
-        tracker.step(doubtful, FRAME_S)
+        stepped(tracker, doubtful)
     assert tracker.regions.confidence[1] == pytest.approx(np.exp(-0.5) * TRUST_PER_FRAME**4, rel=1e-3)
     assert tracker.regions.age[1] == pytest.approx(4 * FRAME_S)
     tracker.accept(found(disc(60, 70)), 3)
     assert tracker.regions.age[1] == pytest.approx(2 * FRAME_S)
 
 
-def test_late_results_are_refused_and_counted():
-    tracker = running(STORED + 3)
+def test_results_that_nobody_expects_any_more_are_refused_and_counted():
+    tracker = running(10)
     assert tracker.accept(found(disc(60, 70)), 3)
     assert not tracker.accept(found(disc(60, 70)), 2)
-    assert not tracker.accept(found(disc(60, 70)), STORED + 4)
-    tracker.accept(found(disc(60, 70)), 40)
-    assert not tracker.accept(found(disc(60, 70)), 39)
-    assert tracker.refused == 3
+    assert not tracker.accept(found(disc(60, 70)), 11)
+    tracker.step(STILL, FRAME_S)
+    tracker.expect(held={7, 9})
+    assert not tracker.accept(found(disc(60, 70)), 8)
+    assert tracker.accept(found(disc(60, 70)), 7)
+    assert not tracker.accept(found(disc(60, 70)), 7)
+    assert tracker.accept(found(disc(60, 70)), 9)
+    assert tracker.refused == 4
+
+
+def test_no_snapshot_is_too_old_while_its_result_is_expected():
+    tracker = running(0)
+    for _ in range(200):
+        tracker.step(shift(-0.4), FRAME_S)
+    assert tracker.accept(found(disc(60, 70)), 0)
+    assert overlap(tracker.regions.ids == 1, disc(140, 70)) > 0.95
+    assert tracker.regions.age[1] == pytest.approx(200 * FRAME_S, rel=1e-4)
 
 
 def test_nothing_survives_a_cut():
@@ -206,6 +227,7 @@ def test_nothing_survives_a_cut():
     tracker.reset()
     assert tracker.regions is None
     assert tracker.step(None, FRAME_S) is None
+    tracker.expect()
     assert not tracker.accept(found(disc(60, 70)), 5)
     assert tracker.accept(found(disc(60, 70)), 6)
     assert tracker.step(STILL, FRAME_S).ids.any()
@@ -215,6 +237,7 @@ def test_another_size_begins_anew():
     tracker = running(5)
     tracker.accept(found(disc(60, 70)), 3)
     assert tracker.step(Motion.still(192, 192), FRAME_S) is None
+    tracker.expect()
     assert not tracker.accept(found(disc(60, 70)), 5)
     tracker.step(Motion.still(192, 192), FRAME_S)
     assert tracker.accept(found(disc(60, 70)), 6)
@@ -226,7 +249,7 @@ def test_empty_and_all_covering_masks(ids):
     tracker = running(1)
     tracker.accept(found(disc(60, 70)), 1)
     for _ in range(3):
-        assert tracker.accept(Segmentation(ids.astype(np.uint8)), tracker.seq)
+        assert tracker.accept(Segmentation(ids.astype(np.uint8)), tracker.expect())
         for _ in range(FADE_FRAMES + 1):
             tracker.step(shift(0.5), FRAME_S)
     assert tracker.regions.weight.sum() == (1 if np.all(ids == 1) else 0)
@@ -249,7 +272,7 @@ def test_features_are_means_of_the_embedding_and_move_over():
     assert not tracker.regions.features[0].any()
     for _ in range(FADE_FRAMES):
         tracker.step(STILL, FRAME_S)
-    tracker.accept(found(left, embedding=second), tracker.seq)
+    tracker.accept(found(left, embedding=second), tracker.expect())
     values = [tracker.step(STILL, FRAME_S).features[1, 7] for _ in range(FADE_FRAMES)]
     assert np.allclose(np.diff([2.0, *values]), 2 / FADE_FRAMES, atol=1e-5)
 
