@@ -7,13 +7,15 @@ pipeline, and the demo clip for the top of the README. Everything is shown as it
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from benchmarks.montage import beside, captioned, resized, stacked
+from benchmarks.night import make_clip
 from benchmarks.quality import DATA
 from benchmarks.runs import ROOT
 from demo.render import DEFAULT as DEMO
@@ -24,8 +26,6 @@ from stream.media import open_source
 from stream.media.frame import Frame
 
 LARGEST_BYTES = 600_000
-_CAPTION = 22
-_GAP = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,30 +41,44 @@ def run(given: argparse.Namespace) -> None:
     """All pictures whose material is here; says what is left out."""
     given.out.mkdir(parents=True, exist_ok=True)
     before, after = _moment(DEMO, 100, given.bundle)
-    _save(_beside([before, after], ["before", "after"], 480), given.out / "demo.jpg")
+    _save(beside([before, after], ["before", "after"], 480), given.out / "demo.jpg")
     _save(_split(before, after), given.out / "demo-split.jpg")
     if given.data.is_dir():
         _save(_photographs(given), given.out / "held-out-scenes.jpg")
     else:
         print(f"{given.data} is not here: no sheet of photographs")
-    clips = [(given.clips / name, at) for name, at in (("city-night.mpg", 150), ("vtest.avi", 300))]
-    rows = [
-        _beside(_moment(path, at, given.bundle), [f"{path.name}, frame {at}", "after"], 520)
-        for path, at in [*clips, (DEMO, 130)]
-        if path.is_file()
-    ]
-    _save(_stacked(rows), given.out / "clips.jpg")
+    with TemporaryDirectory() as folder:
+        _save(stacked(_clips(given, Path(folder))), given.out / "clips.jpg")
 
 
-def _moment(path: Path, index: int, bundle: str) -> tuple[Bytes, Bytes]:
-    """Frame ``index`` of a clip as it is and as it leaves the pipeline, RGB."""
+def _clips(given: argparse.Namespace, folder: Path) -> list[Bytes]:
+    """One moment of each clip: as it is, enhanced without the denoiser, and enhanced. Daylight is made night first."""
+    clips = [(given.clips / "city-night.mpg", "city-night.mpg", 150), (DEMO, DEMO.name, 130)]
+    street = given.clips / "vtest.avi"
+    if street.is_file():
+        night = make_clip("static", "mid", 1, frames=90, source=street, size=(768, 576), folder=folder)
+        if night.encoded is not None:
+            clips.append((night.encoded, "vtest.avi, darkened", 75))
+    rows = []
+    for path, name, at in clips:
+        if not path.is_file():
+            print(f"{path} is not here")
+            continue
+        before, plain = _moment(path, at, given.bundle, denoise="off")
+        after = _moment(path, at, given.bundle)[1]
+        rows.append(beside([before, plain, after], [f"{name}, frame {at}", "enhanced, --denoise off", "enhanced"], 480))
+    return rows
+
+
+def _moment(path: Path, index: int, bundle: str, **options: object) -> tuple[Bytes, Bytes]:
+    """Frame ``index`` of a clip as it is and as it leaves the pipeline with these settings, RGB."""
     source = open_source(path)
     try:
         frames = (item for item in source if isinstance(item, Frame))
         before = _rgb(next(islice(frames, index, None)))
     finally:
         source.close()
-    after = _rgb(next(islice(Pipeline(path, model=bundle).frames(), index, None)))
+    after = _rgb(next(islice(Pipeline(path, model=bundle, **options).frames(), index, None)))
     return before, after
 
 
@@ -94,7 +108,7 @@ def _photographs(given: argparse.Namespace) -> Bytes:
             chosen.append(scored[place])
     chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, given.scenes).round().astype(int)]
     rows = [
-        _beside(
+        beside(
             [low, enhance_picture(low, given.sci), done, high],
             [f"{name} as taken", "SCI, through the bridge", f"curve, {score:.1f} dB", "reference"],
             256,
@@ -102,23 +116,7 @@ def _photographs(given: argparse.Namespace) -> Bytes:
         for score, name, low, done, high in chosen
     ]
     credit = "Photographs: SICE part 1 (Cai, Gu, Zhang 2018), CC BY-NC 4.0, shown reduced"
-    return _stacked([*rows, _caption(credit, rows[0].shape[1])])
-
-
-def _beside(pictures: Sequence[Bytes], captions: Sequence[str], width: int) -> Bytes:
-    """Pictures of one row at a width each, with captions above."""
-    cells = []
-    for picture, caption in zip(pictures, captions, strict=True):
-        small = _resized(picture, width)
-        cells.append(np.concatenate([_caption(caption, width), small]))
-        cells.append(np.full((cells[-1].shape[0], _GAP, 3), 255, np.uint8))
-    return np.concatenate(cells[:-1], 1)
-
-
-def _stacked(rows: Sequence[Bytes]) -> Bytes:
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    return np.concatenate(padded)
+    return stacked([*rows, captioned(np.empty((0, rows[0].shape[1], 3), np.uint8), credit)])
 
 
 def _split(before: Bytes, after: Bytes) -> Bytes:
@@ -126,22 +124,7 @@ def _split(before: Bytes, after: Bytes) -> Bytes:
     both, middle = after.copy(), after.shape[1] // 2
     both[:, :middle] = before[:, :middle]
     both[:, middle - 1 : middle + 1] = 255
-    return _resized(both, 960)
-
-
-def _resized(picture: Bytes, width: int) -> Bytes:
-    from PIL import Image
-
-    height = round(picture.shape[0] * width / picture.shape[1])
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def _caption(text: str, width: int) -> Bytes:
-    from PIL import Image, ImageDraw, ImageFont
-
-    strip = Image.new("RGB", (width, _CAPTION), "white")
-    ImageDraw.Draw(strip).text((2, 4), text, fill=(40, 40, 40), font=ImageFont.load_default(13))
-    return np.asarray(strip)
+    return resized(both, 960)
 
 
 def _save(picture: Bytes, path: Path) -> None:
