@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 REGIONS = 16
 """Regions beside the background, whose index is 0."""
@@ -96,6 +95,8 @@ class RegionContext(nn.Module):
             area,
             background,
         )
-        codes = (self.describe(torch.cat(parts, 2)) * known).transpose(1, 2) @ shared.flatten(2)
-        cells = codes.unflatten(2, shared.shape[-2:])
-        return [F.conv2d(cells, film.weight[:, :, None, None]) for film in self.films]  # type: ignore[index]
+        codes = self.describe(torch.cat(parts, 2)) * known
+        # All blocks at once, and for 17 parts before they are spread over the cells: a tenth of the work.
+        films = codes @ torch.cat([film.weight for film in self.films]).T  # type: ignore[misc]
+        cells = (films.transpose(1, 2) @ shared.flatten(2)).unflatten(2, shared.shape[-2:])
+        return list(cells.chunk(len(self.films), 1))
