@@ -185,6 +185,8 @@ class Pipeline:
         elif self._sam_note:
             yield self._sam_note
         segmenter = self._semantics.segmenter if self._semantics else None
+        if segmenter is not None and not segmenter.runs and not segmenter.failures:
+            yield "the segmenter finished no picture before the clip ended: every region was treated alike"
         if segmenter is not None and segmenter.failures:
             yield (
                 f"SAM found nothing usable {segmenter.failures} times, the last time because: "
