@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.night import NightClip
 from engines.planes import Bytes
 from stream.vision.regions import MOST, Segmentation
+from stream.vision.segmenter import Segmenter, checked
 
 _LONGEST_SIDE = 256
 Look = Callable[[int, Bytes], Segmentation]
@@ -19,32 +20,28 @@ Look = Callable[[int, Bytes], Segmentation]
 Eyes = Callable[[NightClip], Look]
 
 
-class InStep:
-    """Stands in for the product's segmenter: each result comes with the frame after its snapshot's, on any machine.
+class InStep(Segmenter):
+    """The product's segmenter without its thread: each result comes one frame after its snapshot, on any machine.
 
     Frames wait for it, so their times say nothing; what they show can be repeated.
     """
 
     def __init__(self, look: Look) -> None:
-        self._look = look
-        self._found: tuple[int, Segmentation] | None = None
+        super().__init__(lambda rgb: look(self._frame, rgb))
+        self._look_at = look
+        self._ready: tuple[int, Segmentation] | None = None
         self._frame = -1
-        self.runs = 0
-        self.failures = 0
 
     def take(self) -> tuple[int, Segmentation] | None:
         """Called once at the beginning of every frame."""
         self._frame += 1
-        found, self._found = self._found, None
-        return found
+        ready, self._ready = self._ready, None
+        return ready
 
     def offer(self, seq: int, rgb: Bytes) -> None:
-        """Looks at the snapshot at once; ``seq`` is the caller's own number for it."""
+        """Looks at the snapshot at once."""
+        self._ready = seq, checked(self._look_at(self._frame, rgb))
         self.runs += 1
-        self._found = seq, self._look(self._frame, rgb)
-
-    def close(self) -> None:
-        """There is no thread to end."""
 
 
 def true_regions(clip: NightClip) -> Look:

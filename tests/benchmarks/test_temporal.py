@@ -201,10 +201,15 @@ def test_true_regions_are_those_of_the_frame_that_is_shown() -> None:
 
 
 def test_a_segmenter_in_step_answers_with_the_next_frame() -> None:
-    seen = []
-    segmenter = InStep(lambda frame, rgb: seen.append(frame) or Segmentation(rgb[..., 0]))
+    seen: list[int] = []
+
+    def look(frame: int, rgb: np.ndarray) -> Segmentation:
+        seen.append(frame)
+        return Segmentation(rgb[..., 0])
+
+    segmenter = InStep(look)
     assert segmenter.take() is None
-    segmenter.offer(70, np.full((2, 2, 3), 1, np.uint8))
+    segmenter.offer(70, np.stack([np.eye(2, dtype=np.uint8)] * 3, 2))
     found = segmenter.take()
     assert found is not None
     assert found[0] == 70
