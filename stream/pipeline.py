@@ -177,13 +177,13 @@ class Pipeline:
     def _all_notes(self) -> Iterator[str]:
         for notes in self._notes:
             yield from notes
-        if self._not_given:
+        if self._sam_note:
+            yield self._sam_note
+        elif self._not_given:
             yield (
                 f"the model can use {' and '.join(self._not_given)} beside the picture; none was given, "
-                f"so it worked without{': ' if self._sam_note else ''}{self._sam_note}"
+                "so it worked without"
             )
-        elif self._sam_note:
-            yield self._sam_note
         segmenter = self._semantics.segmenter if self._semantics else None
         if segmenter is not None and not segmenter.runs and not segmenter.failures:
             yield "the segmenter finished no picture before the clip ended: every region was treated alike"

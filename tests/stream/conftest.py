@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def no_segmenter(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a user has installed plays no part in tests."""
+    monkeypatch.setenv("STREAM_ENHANCE_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a bundle that brightens shadows."""

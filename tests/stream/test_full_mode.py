@@ -247,7 +247,10 @@ def test_the_environment_and_bad_values(clip, monkeypatch):
 def test_what_a_model_could_know_and_was_not_told_is_said(clip, mode):
     result = call(clip, "out.mp4", "--mode", mode, "--model", "semantic", "--json", "out.json")
     assert result.exit_code == 0
-    assert "can use embedding and regions beside the picture; none was given" in result.stderr
+    assert result.stderr.count("no segmenter is installed: every region is treated alike") == 1
+    assert "stream-enhance models pull" in result.stderr
+    off = call(clip, "off.mp4", "--mode", mode, "--model", "semantic", "--sam-every", "off")
+    assert "can use embedding and regions beside the picture; none was given" in off.stderr
     assert json.loads(Path("out.json").read_text())["inputs_not_given"] == ["embedding", "regions"]
     without = arrays(Pipeline(clip, model="root", mode=mode).frames())
     for want, got in zip(without, arrays(Pipeline(clip, model="semantic", mode=mode).frames()), strict=True):
