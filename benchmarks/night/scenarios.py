@@ -101,7 +101,7 @@ def _ptz(stage: Stage) -> tuple[list[Scene], Rhythm]:
 def _enter(stage: Stage) -> tuple[list[Scene], Rhythm]:
     path = camera.still(stage.frames)
     world = stage.world(path)
-    waits = stage.frames / 4
+    waits = min(max(stage.frames / 4, 60), stage.frames / 2)
     t = np.arange(stage.frames, dtype=np.float32)
     x = -0.32 + np.clip(t - waits, 0, None) * (0.85 / max(stage.frames - waits, 1))
     return [Scene(0, world, _drive(stage, 1, x.astype(np.float32), 0.6, 9.0, lamps=20.0), path)], Rhythm()
