@@ -2,12 +2,14 @@
 
 One computation a frame serves the regions, the grid and the denoiser. The flow is OpenCV's DIS ("Fast Optical Flow
 using Dense Inverse Search", Kroeger, Timofte, Dai, Van Gool, ECCV 2016) on 8-bit luma, blurred a little against noise
-and begun at the flow of the frame before. Night pictures are noisy and DIS follows the noise, so its word is not taken
-everywhere: the motion of the camera (``camera_motion``), which is exactly zero for a camera that stands still, explains
-each pixel unless the flow explains its surroundings better by more than the noise could.
+and begun at the flow of the frame before. Everything happens at half the picture's size: DIS looks at nothing finer
+than a quarter in any case. The result has the full size, in blocks of 2x2. Night pictures are noisy and DIS follows the
+noise, so its word is not taken everywhere: the motion of the camera (``camera_motion``), which is exactly zero for a
+camera that stands still, explains each pixel unless the flow explains its surroundings better by more than the noise
+could.
 
-The confidence is exp(-e) with e, in pixels, the distance between a pixel and where the way there and back leads; the
-backward flow has half the size. It falls, down to 0.3 of that, where the brightness differs by far more than the noise,
+The confidence is exp(-e) with e, in pixels, the distance between a pixel and where the way there and back leads. It
+falls, down to 0.3 of that, where the brightness differs by far more than the noise,
 and is 0 outside of the picture before.
 """
 
@@ -20,15 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.vision.camera_motion import CameraMotion, camera_motion, middle, warped
+from stream.vision.motion_kernels import choose, doubled
 from stream.vision.opencv import looked_up, opencv, places
 
 Floats = NDArray[np.float32]
 
-_BLUR = 1.0
-"""Standard deviation, in pixels, of the blur before everything else."""
+_BLUR = 0.55
+"""Standard deviation, in pixels of half the size, of the blur before everything else."""
 _BOX = 5
-"""Differences of brightness are compared as means over boxes of so many pixels a side."""
-_MARGIN = 3.0
+"""Differences of brightness are compared as means over boxes of so many pixels of half the size a side."""
+_MARGIN = 1.8
 """By how many variances of the noise the flow must explain a box better than the camera's motion does."""
 _FAINTEST = 0.5
 """Variance, in codes squared, of what is taken for noise in noise-free pictures: what interpolation leaves."""
@@ -36,7 +39,7 @@ _DOUBTFUL = 9.0
 """Difference squared over the variance of noise in it beyond which confidence falls."""
 _NARROW = 32
 """Pixels; below, DIS has no levels to work on."""
-_UNLIKE = np.float32(0.3)
+_UNLIKE = 0.3
 """What is left of the confidence where the picture looks quite different from where the flow leads."""
 
 
@@ -69,9 +72,11 @@ class MotionEstimator:
     def __init__(self) -> None:
         cv2 = opencv()
         self._forward: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._forward.setFinestScale(1)
         self._forward.setVariationalRefinementIterations(2)
-        self._backward: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._backward: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._backward.setFinestScale(1)
+        self._backward.setVariationalRefinementIterations(0)
         self._last: _Picture | None = None
         self._flow: Floats | None = None
         self._camera = CameraMotion.none()
@@ -96,52 +101,36 @@ class MotionEstimator:
         self._last = now
         guess = None if self._flow is None else self._flow.copy()
         flow: Floats = self._forward.calc(now.codes, before.codes, guess)
-        back: Floats = self._backward.calc(before.half_codes, now.half_codes, None)
+        back: Floats = self._backward.calc(before.codes, now.codes, None)
         self._flow = flow
-        half = camera_motion(now.half, before.half, flow[::2, ::2] * np.float32(0.5), self._camera)
-        self._camera = half
-        chosen, rest, noise = _choose(now.full, before.full, flow, half.scaled(2))
-        back, _, _ = _choose(before.half, now.half, back, half.inverse())
-        there = places(now.shape) + chosen
-        seen = np.square(_DOUBTFUL / np.maximum(rest / noise, _DOUBTFUL))
-        confidence = _agreement(chosen, back) * (_UNLIKE + (1 - _UNLIKE) * seen)
-        h, w = now.shape
-        inside = opencv().inRange(there, (-0.5, -0.5), (w - 0.5, h - 0.5))
-        confidence[inside == 0] = 0
-        return Motion(chosen, confidence)
+        self._camera = camera_motion(now.half, before.half, flow, self._camera)
+        chosen, rest, noise = _choose(now.half, before.half, flow, self._camera)
+        back, _, _ = _choose(before.half, now.half, back, self._camera.inverse())
+        motion = Motion(np.empty((*now.shape, 2), np.float32), np.empty(now.shape, np.float32))
+        agreement = _agreement(chosen, back)
+        doubled(chosen, agreement, rest, _DOUBTFUL * noise, _UNLIKE, motion.flow, motion.confidence)
+        return motion
 
 
 class _Picture:
-    """A picture as the steps need it: blurred, as codes and as float, in full and half size."""
+    """A picture as the steps need it: of half the size, blurred, in codes as float and as integers."""
 
     def __init__(self, luma: Floats) -> None:
-        inside = np.fmin(np.fmax(luma, np.float32(0)), np.float32(1))
         cv2 = opencv()
-        codes = (inside * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-        self.codes = cv2.GaussianBlur(codes, (0, 0), _BLUR)
-        self.full: Floats = self.codes.astype(np.float32)
-        h, w = luma.shape
-        self.half: Floats = cv2.resize(self.full, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
-        self.half_codes = self.half.astype(np.uint8)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.full.shape[0], self.full.shape[1]
+        self.shape = luma.shape[0], luma.shape[1]
+        half = cv2.resize(luma, (self.shape[1] // 2, self.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        half = np.fmin(np.fmax(half, np.float32(0)), np.float32(1)) * np.float32(255)
+        self.half: Floats = cv2.GaussianBlur(half, (3, 3), _BLUR)
+        self.codes = cv2.convertScaleAbs(self.half)
 
 
 def _choose(now: Floats, before: Floats, flow: Floats, camera: CameraMotion) -> tuple[Floats, Floats, float]:
     """The flow, but the camera's motion where that is as good; the squared difference left; and the noise in it."""
-    h, w = now.shape
-    cv2 = opencv()
-    there = places((h, w)) + flow
-    with_flow = _unexplained(now, looked_up(before, there))
+    rest = _unexplained(now, looked_up(before, places((now.shape[0], now.shape[1])) + flow))
     with_camera = _unexplained(now, warped(before, camera))
-    least = np.minimum(with_flow[::4, ::4], with_camera[::4, ::4])
-    noise = max(middle(least, 1 / 3), _FAINTEST)
-    follows = with_camera <= with_flow + np.float32(_MARGIN / 2 * noise)
-    chosen, rest = flow.copy(), with_flow
-    cv2.copyTo(camera.flow((h, w)), follows.view(np.uint8), chosen)
-    cv2.copyTo(with_camera, follows.view(np.uint8), rest)
+    noise = max(middle(np.minimum(rest[::4, ::4], with_camera[::4, ::4]), 1 / 3), _FAINTEST)
+    chosen = flow.copy()
+    choose(chosen, rest, with_camera, _MARGIN / 2 * noise, camera.motion)
     return chosen, rest, noise
 
 
@@ -155,12 +144,9 @@ def _unexplained(now: Floats, before: Floats) -> Floats:
 
 
 def _agreement(flow: Floats, back: Floats) -> Floats:
-    """exp(-distance between a pixel and where the way there and back leads): [h, w], from ``back`` of half the size."""
-    h, w = back.shape[:2]
+    """exp(-e), e in pixels of the full size between a pixel and where the way there and back leads: [h, w]."""
     cv2 = opencv()
-    half = flow[::2, ::2] * np.float32(0.5)
-    way_back = cv2.remap(back, places((h, w)) + half, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    off = half + way_back
+    off = looked_up(back, places((flow.shape[0], flow.shape[1])) + flow)
+    off += flow
     agreement: Floats = cv2.exp(cv2.magnitude(off[..., 0], off[..., 1]) * np.float32(-2))
-    full: Floats = cv2.resize(agreement, (flow.shape[1], flow.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return full
+    return agreement

@@ -18,6 +18,7 @@ from stream.vision.fades import Features, Weights
 from stream.vision.identities import matched
 from stream.vision.key_regions import KeyRegions
 from stream.vision.motion import Motion
+from stream.vision.opencv import opencv
 from stream.vision.regions import MOST, Floats, Ids, Regions, Segmentation
 
 TRUST_PER_FRAME = 0.97
@@ -125,14 +126,16 @@ class RegionTracker:
         if key.features is not None:
             self._features = self._features or Features(key.features.shape[1])
             self._features.want({int(key.names[i]): key.features[i] for i in key.named})
-        self._give_names(key, labels)
-        self.regions = self._now(key, labels)
+        trust = key.confidence(labels)
+        self._give_names(key, trust)
+        self.regions = self._now(key, labels, trust)
 
     def _stepped(self, key: KeyRegions, seconds: float) -> Regions:
         """One frame on, all ways already carried there."""
         labels = key.carried()
+        trust = key.confidence(labels)
         there = np.zeros(MOST + 1, bool)
-        there[key.names[np.unique(labels)]] = True
+        there[key.names[trust > 0]] = True
         there[0] = False
         self._weights.step(there, self.seq)
         self._age += np.float32(seconds)
@@ -142,33 +145,35 @@ class RegionTracker:
             self._features.step()
         gone = self._weights.gone
         key.names[gone[key.names]] = 0
-        if self._leaving is not None and gone[np.unique(self._leaving[0])].all():
-            self._leaving = None
-        self._give_names(key, labels)
-        return self._now(key, labels)
+        if self._leaving is not None:
+            left, way = self._leaving
+            left[gone[left]] = 0
+            self._leaving = (left, way) if left.any() else None
+        self._give_names(key, trust)
+        return self._now(key, labels, trust)
 
-    def _give_names(self, key: KeyRegions, labels: Ids) -> None:
+    def _give_names(self, key: KeyRegions, trust: Floats) -> None:
         """Names for labels that are seen and have none, the largest first, as far as names are free."""
-        nameless = [int(label) for label in np.unique(labels) if label and not key.names[label]]
-        for label, identity in zip(nameless, self._weights.free(key.names), strict=False):
+        nameless = [label for label in range(1, MOST + 1) if trust[label] > 0 and not key.names[label]]
+        for label, identity in zip(nameless, self._weights.free(key.names) if nameless else (), strict=False):
             key.names[label] = identity
             self._age[identity] = key.seconds
             if self._features is not None:
                 self._features.begin(identity, None if key.features is None else key.features[label])
 
-    def _now(self, key: KeyRegions, labels: Ids) -> Regions:
-        """What the frame path gets: regions that leave lie over those that come."""
-        trust = key.confidence(labels) * TRUST_PER_FRAME**key.way.steps
-        seen = [label for label in key.named if trust[label] > 0]
-        self._confidence[key.names[seen]] = trust[seen]
+    def _now(self, key: KeyRegions, labels: Ids, trust: Floats) -> Regions:
+        """What the frame path gets: regions that leave lie over those that come. ``trust`` [17] is 0 where absent."""
+        seen = (trust > 0) & (key.names > 0)
+        self._confidence[key.names[seen]] = trust[seen] * np.float32(TRUST_PER_FRAME**key.way.steps)
         alive = ~self._weights.gone
         alive[key.names] = True
         alive[0] = False
-        ids: Ids = key.names[labels]
+        names = np.zeros(256, np.uint8)
+        names[: MOST + 1] = key.names
+        ids: Ids = opencv().LUT(labels, names)
         if self._leaving is not None:
             leaving = self._leaving[1].carried(self._leaving[0])
-            leaving[self._weights.gone[leaving]] = 0
-            ids = np.where(leaving > 0, leaving, ids)
+            opencv().copyTo(leaving, leaving, ids)
         features = None if self._features is None else self._features.now
         return Regions(ids, self._confidence * alive, self._age * alive, self._weights.weight, features)
 
