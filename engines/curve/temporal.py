@@ -103,7 +103,6 @@ def denoise(
     if not searched:
         history.moves.fill(0)
         history.trust.fill(0)
-        np.copyto(history.halves, history.halves_old)
     rows = blocks(width, height)[0]
     bands = max(1, min(threads, rows, width * height // _PIXELS_WORTH_A_THREAD))
     cuts = [round(rows * i / bands) for i in range(bands + 1)]
@@ -116,7 +115,7 @@ def denoise(
             search_blocks(
                 *(source[0], old[0], *tables[:3], max(cuts[i] - 1, 0), min(cuts[i + 1] + 1, rows)),
                 *(width, height, limits, settings, motion.dx, motion.dy, motion.confidence),
-                *(history.halves_old, history.halves, history.moves, history.trust, *scratch.rows, scratch.sampled),
+                *(history.moves, history.trust, *scratch.rows, scratch.sampled),
             )
         denoise_band(
             *(*source, *target, *old, previous is not None, *tables),

@@ -46,8 +46,7 @@ class History:
         half, chroma_height = (width + 1) // 2, (height + 1) // 2
         self.width, self.height = width, height
         self.weights_old, self.weights = np.full((2, chroma_height, half), _ONE_PICTURE, np.uint8)
-        self.halves_old, self.halves = np.zeros((2, *blocks(width, height)), np.uint8)
-        self.moves = np.zeros((*blocks(width, height), 4), np.int16)
+        self.moves = np.zeros((*blocks(width, height), 2), np.int16)
         self.trust = np.zeros(blocks(width, height), np.uint8)
         self.pattern = (np.arange(2 * half, dtype=np.uint32) * _ROW_DITHER & 0xFFFF).astype(np.uint16)
         self._scratch: list[Scratch] = []
@@ -64,13 +63,10 @@ class History:
         sudden = pulse and not self._was_pulse
         self.guard, self._was_pulse = (1.0 if sudden else self.guard * _GUARD_DECAY), pulse
         self.weights_old, self.weights = self.weights, self.weights_old
-        self.halves_old, self.halves = self.halves, self.halves_old
 
     def lose_pictures(self) -> None:
         """A scene cut: no motion of before leads into this picture."""
         self.guard = 0.0
-        self.halves.fill(0)
-        self.halves_old.fill(0)
 
 
 class Scratch:
@@ -84,12 +80,18 @@ class Scratch:
         sums, signed = np.empty(even, np.uint16), np.empty(even, np.uint16)
         pixels = np.empty((3, half), np.uint32)
         self.rows: tuple[NDArray[np.float32], NDArray[np.float32]] = (base, slope)
-        self.sampled = np.empty((4, width), np.uint8)
+        self.sampled = np.empty((8, width), np.uint8)
         self.all = (
             *(base, slope, site_base, site_slope, np.empty((2, 3, half), np.float32)),
             *(sums, sums.view(np.uint32), signed, signed.view(np.uint32)),
             *(np.empty((3, 3, half + 2), np.uint16), np.empty((3, half + 2), np.uint16)),
             *(np.empty((2, 6, even + 2), np.uint8), np.empty((2, 6, half + 2), np.uint8)),
             *(np.empty((3, half), np.uint8), np.empty((2, half), np.uint8), np.empty((1, even), np.uint8)),
-            *(np.empty((2, half), np.float32), pixels, pixels.view(np.int16), np.empty((3, half), np.int16)),
+            *(
+                np.empty((2, half), np.float32),
+                pixels,
+                pixels.view(np.int16),
+                np.empty((3, half), np.int16),
+                np.empty(even + 4, np.int16),
+            ),
         )

@@ -26,6 +26,7 @@ from engines.curve.kernels import (
     spread,
     store_chroma,
 )
+from engines.curve.temporal_fetch import OWN, least_weights, moved_row
 
 _F = np.float32
 _ROWS_OF_FLOATS = nb.float32[:, ::1]
@@ -39,13 +40,15 @@ _SIGNATURE = nb.void(
     *(_ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, nb.float32[:, :, ::1]),
     *(nb.uint16[::1], nb.uint32[::1], nb.uint16[::1], nb.uint32[::1], nb.uint16[:, :, ::1], nb.uint16[:, ::1]),
     *(nb.uint8[:, :, ::1], nb.uint8[:, :, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1]),
-    *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1]),
+    *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1], nb.int16[::1]),
 )
 _CHUNK = 64
-_OWN = {"fastmath": True, "error_model": "numpy", "nogil": True}
+PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "dc34f0902156"}
+"""Digests of the files whose loops are compiled in here: numba's cache looks at this file alone, so it has to change
+when they do. A test says what to write."""
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def luma_pair(y, r0, r1, codes, i0, i1, first, width, base, slope, f0, f1, limits):  # type: ignore[no-untyped-def]
     """Enhanced codes of two rows between the same nodes, into rows i0 and i1 of ``codes`` from column ``first`` on."""
     scale, offset, low, high = limits[0], limits[1], limits[2], limits[3]
@@ -60,66 +63,7 @@ def luma_pair(y, r0, r1, codes, i0, i1, first, width, base, slope, f0, f1, limit
         codes[i1, np.uintp(first + x)] = np.uint8(np.int32(min(max(value, low), high)))
 
 
-@nb.njit(**_OWN)
-def _moved_luma(source, r, width, height, b, moves, target, i):  # type: ignore[no-untyped-def]
-    """The row that was where row r is now, block by block of row b; blocks that move alike are copied at once."""
-    j, count = 0, moves.shape[1]
-    while j < count:
-        dx, dy, end = np.int64(moves[b, j, 0]), np.int64(moves[b, j, 1]), j + 1
-        while end < count and moves[b, end, 0] == dx and moves[b, end, 1] == dy:
-            end += 1
-        row = min(max(r + dy, 0), height - 1)
-        x0, x1 = 16 * j, min(16 * end, width)
-        inner0 = min(max(x0, -dx), x1)
-        inner1 = max(min(x1, width - dx), inner0)
-        for x in range(x0, inner0):
-            target[0, i, x + 1] = source[row, 0]
-        for x in range(inner1 - inner0):
-            target[0, i, np.uintp(inner0 + 1 + x)] = source[row, np.uintp(inner0 + dx + x)]
-        for x in range(inner1, x1):
-            target[0, i, x + 1] = source[row, width - 1]
-        j = end
-
-
-@nb.njit(**_OWN)
-def _moved_chroma(u, v, step, c, half, rows, b, moves, trust, weights, old, slot, least):  # type: ignore[no-untyped-def]
-    """Likewise of chroma, and the weight that the new picture has to have at every site: all of it without history."""
-    j, count = 0, moves.shape[1]
-    while j < count:
-        dx, dy, end = np.int64(moves[b, j, 2]), np.int64(moves[b, j, 3]), j + 1
-        floor = trust[b, j]
-        while end < count and moves[b, end, 2] == dx and moves[b, end, 3] == dy and trust[b, end] == floor:
-            end += 1
-        row = min(max(c + dy, 0), rows - 1)
-        x0, x1 = 8 * j, min(8 * end, half)
-        inner0 = min(max(x0, -dx), x1)
-        inner1 = max(min(x1, half - dx), inner0)
-        second = step - 1
-        for x in range(x0, x1):
-            least[slot, x] = 128
-        for x in range(x0, inner0):
-            old[0, 2 * slot, x + 1] = u[row, 0]
-            old[0, 2 * slot + 1, x + 1] = v[row, second]
-        if row == c + dy:
-            for x in range(inner1 - inner0):
-                least[slot, np.uintp(inner0 + x)] = max(weights[row, np.uintp(inner0 + dx + x)], floor)
-        to, at = inner0 + 1, step * (inner0 + dx)
-        if step == 1:
-            for x in range(inner1 - inner0):
-                old[0, 2 * slot, np.uintp(to + x)] = u[row, np.uintp(at + x)]
-            for x in range(inner1 - inner0):
-                old[0, 2 * slot + 1, np.uintp(to + x)] = v[row, np.uintp(at + x)]
-        else:
-            for x in range(inner1 - inner0):
-                old[0, 2 * slot, np.uintp(to + x)] = u[row, np.uintp(at + 2 * x)]
-                old[0, 2 * slot + 1, np.uintp(to + x)] = u[row, np.uintp(at + 2 * x + 1)]
-        for x in range(inner1, x1):
-            old[0, 2 * slot, x + 1] = u[row, step * (half - 1)]
-            old[0, 2 * slot + 1, x + 1] = v[row, step * (half - 1) + second]
-        j = end
-
-
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ignore[no-untyped-def]
     """Standard deviation of the noise in the enhanced codes of luma and of chroma, at every site."""
     scale, offset = limits[0] * _F(0.25), limits[1]
@@ -134,7 +78,7 @@ def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ign
         sigma[1, slot, x] = chroma * noise * rule[3]
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, signed_pairs, box):  # type: ignore[no-untyped-def]
     """Per site: sum of absolute differences of luma, of chroma, and the plain sum of luma moved up by 1024."""
     for x in range(2 * half):
@@ -154,7 +98,7 @@ def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, 
         box[q, slot, half + 1] = box[q, slot, half]
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites):  # type: ignore[no-untyped-def]
     """Weight of the new picture, share of the smoothing and its threshold, of luma (twice a site) and of chroma."""
     for q in range(3):
@@ -191,7 +135,7 @@ def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, 
         sites[2, x] = np.int16(np.int32(min(sigma[1, slot, x] * rule[12], _F(60))))
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _smooth(codes, above, row, below, first, last, shares, reach, out, i):  # type: ignore[no-untyped-def]
     """The mean of 3x3 in which a neighbour counts less the farther it lies beyond ``reach``, and not from twice on."""
     for n in range(last - first):
@@ -216,7 +160,7 @@ def _smooth(codes, above, row, below, first, last, shares, reach, out, i):  # ty
         out[i, x0] = np.uint8(centre + np.int16(step >> 16))
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _smoothed(codes, above, row, below, count, shares, reach, out, i):  # type: ignore[no-untyped-def]
     """Smooths the stretches of a row that need it and copies the others."""
     for x in range(count):
@@ -234,7 +178,7 @@ def _smoothed(codes, above, row, below, count, shares, reach, out, i):  # type: 
                 _smooth(codes, above, row, below, first, last, shares, reach, out, i)
 
 
-@nb.njit(**_OWN)
+@nb.njit(**OWN)
 def _mix(new, i, old, row, weights, pattern, phase, out, r, count):  # type: ignore[no-untyped-def]
     """old + weight*(new - old), rounded up or down by the dither: all of ``new`` at a weight of 128."""
     for x in range(count):
@@ -297,6 +241,7 @@ def denoise_band(  # type: ignore[no-untyped-def]
     pixels,
     pixel_view,
     sites,
+    tall_row,
 ):
     """Luma rows ``first`` (even) to ``last`` and the chroma rows over them; what each argument holds: ``temporal``."""
     rows, half, chroma_height = nodes.shape[0], codes.shape[1], (height + 1) // 2
@@ -333,23 +278,13 @@ def denoise_band(  # type: ignore[no-untyped-def]
                 for x in range(half):
                     chroma[0, i + q, x + 1] = codes[q, x]
             if has_old:
-                _moved_luma(y_old, r0, width, height, b, moves, old, i)
-                _moved_luma(y_old, r1, width, height, b, moves, old, i + 1)
-                _moved_chroma(
-                    u_old,
-                    v_old,
-                    step_old,
-                    c,
-                    half,
-                    chroma_height,
-                    b,
-                    moves,
-                    trust,
-                    weights_old,
-                    old_chroma,
-                    slot,
-                    least,
+                moved_row(y_old, 1, 0, r0, width, height, b, 16, 2, moves, old, i, tall_row)
+                moved_row(y_old, 1, 0, r1, width, height, b, 16, 2, moves, old, i + 1, tall_row)
+                moved_row(u_old, step_old, 0, c, half, chroma_height, b, 8, 3, moves, old_chroma, i, tall_row)
+                moved_row(
+                    v_old, step_old, step_old - 1, c, half, chroma_height, b, 8, 3, moves, old_chroma, i + 1, tall_row
                 )
+                least_weights(c, half, chroma_height, b, moves, trust, weights_old, least, slot)
             else:
                 for q in range(2):
                     for x in range(1, width + 1):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engines.curve.grid import CurveGrid, Doubles, Floats, tents_at
 from engines.curve.reference import luma_under_chroma
+from engines.curve.temporal_fetch import TAPS
 from engines.planes import Bytes, Planes
 
 Whole = NDArray[np.int64]
@@ -22,8 +23,11 @@ _ROW, _COLUMN, _PLANE = 37345, 49472, 21845
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """The previous output, the whole moves [bh, bw, 4] that lead into it, what each block must at least take of the
-    new picture [bh, bw], and the weights that its sites ask for [ceil(height/2), ceil(width/2)]."""
+    """The previous output and what leads into it.
+
+    ``moves`` [bh, bw, 2] in quarter luma pixels; ``trust`` [bh, bw], what each block must at least take of the new
+    picture; ``weights`` [ceil(height/2), ceil(width/2)], what its sites ask for.
+    """
 
     output: Planes
     moves: NDArray[np.int16]
@@ -73,18 +77,32 @@ def denoise(
 def _moved(past: Past) -> tuple[Planes, Doubles]:
     """The previous output where it is now, and the least weight of the new picture at every site."""
     output = past.output
-    planes, least = [], np.empty(output.u.shape)
-    for plane, first, block in ((output.y, 0, 16), (output.u, 2, 8), (output.v, 2, 8)):
-        rows, cols = np.indices(plane.shape)
-        moves = past.moves[rows // block, cols // block].astype(np.int64)
-        r, c = rows + moves[..., first + 1], cols + moves[..., first]
-        r_in, c_in = np.clip(r, 0, plane.shape[0] - 1), np.clip(c, 0, plane.shape[1] - 1)
-        planes.append(plane[r_in, c_in])
-        if first:
-            outside = (r != r_in) | (c != c_in)
-            trust = past.trust[rows // block, cols // block]
-            least = np.where(outside, 128.0, np.maximum(past.weights[r_in, c_in], trust))
+    planes = [
+        _fetched(plane, past.moves, block, bits)
+        for plane, block, bits in ((output.y, 16, 2), (output.u, 8, 3), (output.v, 8, 3))
+    ]
+    rows, cols = np.indices(output.u.shape)
+    moves = past.moves[rows // 8, cols // 8].astype(np.int64) + 4 >> 3
+    r, c = rows + moves[..., 1], cols + moves[..., 0]
+    r_in, c_in = np.clip(r, 0, output.u.shape[0] - 1), np.clip(c, 0, output.u.shape[1] - 1)
+    kept = np.maximum(past.weights[r_in, c_in], past.trust[rows // 8, cols // 8])
+    least = np.where((r != r_in) | (c != c_in), 128.0, kept)
     return Planes(planes[0], planes[1], planes[2], output.colour), least
+
+
+def _fetched(plane: Bytes, moves: NDArray[np.int16], block: int, bits: int) -> Bytes:
+    """A plane where it is now, by 4x4 taps; ``moves`` are in units of 1/2^bits samples, borders repeat."""
+    rows, cols = np.indices(plane.shape)
+    d = moves[rows // block, cols // block].astype(np.int64)
+    whole, eighths = d >> bits, (d & (1 << bits) - 1) << 3 - bits
+    taps, codes = TAPS.astype(np.int64), plane.astype(np.int64)
+    total = np.zeros(plane.shape, np.int64)
+    for i in range(4):
+        r = np.clip(rows + whole[..., 1] + i - 1, 0, plane.shape[0] - 1)
+        for j in range(4):
+            c = np.clip(cols + whole[..., 0] + j - 1, 0, plane.shape[1] - 1)
+            total += codes[r, c] * taps[eighths[..., 1], i] * taps[eighths[..., 0], j]
+    return np.clip(total + 2048 >> 12, 0, 255).astype(np.uint8)
 
 
 def _noise(planes: Planes, grid: CurveGrid, rule: Floats) -> tuple[Doubles, Doubles]:

@@ -1,10 +1,14 @@
 """Where every block really came from: small steps around the displacement that the flow of a small picture gives.
 
-A tenth of a pixel of the thumbnail is most of a pixel at 1080p, far too much to average over. So the enhanced block,
-every fifth row of it, is held against the previous output at the predicted place, at its neighbours and at rest; the
-steps are whole pixels, because interpolating the recursion's own output again and again would blur it. Comparing with
-that output closes the loop: what is left of a pixel in one frame is found in the next. A difference that noise
-explains ends the search, and every step has to pay more than noise does, or the search would follow the noise.
+A tenth of a pixel of the thumbnail is most of a pixel at 1080p, far too much to average over. So eight rows of every
+enhanced block are held against the previous output at the predicted place, at its neighbours and at rest. Comparing
+with that output closes the loop: what is left over in one frame is found in the next. A difference that noise explains
+ends the search, and every step has to pay more than noise does, or the search would follow the noise. Quarters of a
+pixel come from the two flanks of the differences, taken for equally steep, where they rise at all.
+
+Photographs at exposure 1/12 that pan by (2, 0), (1.7, 0.6) and (4.5, -1.5) pixels a frame, DIS flow, luma PSNR after
+16 frames: 34.4, 32.8 and 32.8 dB; in whole pixels the last two reached 29.9 and 29.1, without a denoiser 27.4 and
+26.8.
 """
 
 from __future__ import annotations
@@ -16,27 +20,36 @@ import numpy as np
 
 from engines.compiled import compiled
 from engines.curve.kernels import BYTES_IN, EDGES, FLOATS, between, spread
+from engines.curve.temporal_fetch import OWN
 from engines.curve.temporal_kernels import luma_pair
 
 _F = np.float32
 _SHORTS = nb.types.Array(nb.int16, 2, "C", readonly=True)
 _CODES = nb.types.Array(nb.uint8, 2, "C", readonly=True)
 _FAR = 1 << 30
+_ROWS = np.array([0, 2, 5, 7, 8, 10, 13, 15])
+"""Of a block, spread evenly over what repeats every 2, 4 or 8 rows, as blocks of encoders do."""
+PARTS = {"kernels.py": "6827411f6077", "temporal_kernels.py": "09e9bd828b86"}
+"""As in ``temporal_kernels``."""
+
 STEPS = 4
 """Most steps of one pixel from the better of rest and prediction."""
 
-PAYS = 0.08
+DOUBT = 0.8
+"""Quarters of a pixel below which a fraction is taken for noise: whole pixels need no interpolation."""
+
+PAYS = 0.06
 """A step has to lower the difference by this share of what noise alone makes."""
 
 
-@nb.njit(fastmath=True, error_model="numpy", nogil=True)
+@nb.njit(**OWN)
 def _apart(codes, y_old, top, left, wide, width, height, dx, dy):  # type: ignore[no-untyped-def]
     """Sum of absolute differences of the sampled rows to the previous output at (dx, dy); far beyond the borders."""
     total = np.int32(_FAR)
     if left + dx >= 0 and left + wide + dx <= width and top + dy >= 0 and min(top + 15, height - 1) + dy < height:
         total = np.int32(0)
-        for i in range(4):
-            row = min(top + 5 * i, height - 1) + dy
+        for i in range(8):
+            row = min(top + _ROWS[i], height - 1) + dy
             if wide == 16:
                 for x in range(16):
                     here = np.int32(codes[i, np.uintp(left + x)])
@@ -48,11 +61,28 @@ def _apart(codes, y_old, top, left, wide, width, height, dx, dy):  # type: ignor
     return total
 
 
+@nb.njit(**OWN)
+def _quarters(whole, before, at, after, pays, guess, rests):  # type: ignore[no-untyped-def]
+    """Quarter pixels along one axis from the differences on both sides; the guess where they do not tell.
+
+    At rest a fraction has to agree with the direction of the guess: noise must not set still pictures in motion.
+    """
+    quarters = 4 * whole
+    if before < _FAR and after < _FAR and max(before, after) - at > pays:
+        fraction = 2.0 * (before - after) / (max(before, after) - at)
+        nearest = np.int64(np.floor(fraction + 0.5)) if abs(fraction) > DOUBT else np.int64(0)
+        if not rests or nearest * guess > 0:
+            quarters += min(max(nearest, -2), 2)
+    elif not rests and abs(guess - quarters) <= 2:
+        quarters = np.int64(guess)
+    return quarters
+
+
 @compiled(
     nb.void(
         *(BYTES_IN, BYTES_IN, nb.types.Array(nb.float32, 3, "C", readonly=True), EDGES, FLOATS),
         *(nb.int64, nb.int64, nb.int64, nb.int64, FLOATS, FLOATS),
-        *(_SHORTS, _SHORTS, _CODES, nb.uint8[:, ::1], nb.uint8[:, ::1], nb.int16[:, :, ::1], nb.uint8[:, ::1]),
+        *(_SHORTS, _SHORTS, _CODES, nb.int16[:, :, ::1], nb.uint8[:, ::1]),
         *(nb.float32[:, ::1], nb.float32[:, ::1], nb.uint8[:, ::1]),
     )
 )
@@ -71,25 +101,29 @@ def search_blocks(  # type: ignore[no-untyped-def]
     dx,
     dy,
     confidence,
-    halves_old,
-    halves,
     moves,
     trust,
     base,
     slope,
     codes,
 ):
-    """Block rows ``first`` to ``last``: ``moves`` [bh, bw, 4] in whole pixels of luma, then of chroma.
+    """Block rows ``first`` to ``last``: ``moves`` [bh, bw, 2] in quarters of a luma pixel, and ``trust`` [bh, bw].
 
-    Half a pixel of chroma that a move leaves over is kept in ``halves`` (bit 0 across, bit 1 down) at the place it
-    leads to, and added to the next move: a steady pan by odd numbers of pixels does not drift.
+    A row of blocks in which the flow sees nothing move rests.
     """
     rows, count = nodes.shape[0], moves.shape[1]
     at = -1
     for b in range(first, last):
         top = 16 * b
-        for q in range(0, 4, 2):
-            r0, r1 = min(top + 5 * q, height - 1), min(top + 5 * q + 5, height - 1)
+        moving = False
+        for j in range(count):
+            moving = moving or dx[b, j] != 0 or dy[b, j] != 0
+            moves[b, j, 0], moves[b, j, 1] = 0, 0
+            trust[b, j] = np.uint8(max(128 - np.int64(confidence[b, j]), 0))
+        if not moving:
+            continue
+        for q in range(0, 8, 2):
+            r0, r1 = min(top + _ROWS[q], height - 1), min(top + _ROWS[q + 1], height - 1)
             # Both rows between the same nodes, those of the first: a search needs no better, and twice the same row
             # would look to the compiled loop like memory that overlaps.
             k, f0 = between(r0 + 0.5, height, rows)
@@ -107,10 +141,10 @@ def search_blocks(  # type: ignore[no-untyped-def]
             left = 16 * j
             wide = min(16, width - left)
             total = np.int32(0)
-            for i in range(4):
+            for i in range(8):
                 for x in range(wide):
-                    total += np.int32(y[min(top + 5 * i, height - 1), np.uintp(left + x)])
-            samples = _F(4 * wide)
+                    total += np.int32(y[min(top + _ROWS[i], height - 1), np.uintp(left + x)])
+            samples = _F(8 * wide)
             luma = min(max(_F(total) / samples * limits[0] + limits[1], _F(0)), _F(1))
             x = left + wide // 2
             curve = base[0, x] + f * slope[0, x]
@@ -119,6 +153,7 @@ def search_blocks(  # type: ignore[no-untyped-def]
             enough = np.int32(samples * noise)
             pays = np.int32(samples * noise * _F(PAYS)) + 1
 
+            best = np.int32(_FAR)
             px, py = (np.int64(dx[b, j]) + 2) >> 2, (np.int64(dy[b, j]) + 2) >> 2
             if confidence[b, j] > 0:
                 best = _apart(codes, y_old, top, left, wide, width, height, px, py)
@@ -139,10 +174,12 @@ def search_blocks(  # type: ignore[no-untyped-def]
                     if sx == px and sy == py:
                         break
                     px, py, best = sx, sy, found
-            from_b = min(max((top + 8 + py) >> 4, 0), moves.shape[0] - 1)
-            from_j = min(max((left + 8 + px) >> 4, 0), count - 1)
-            half = np.int64(halves_old[from_b, from_j])
-            cx, cy = px + (half & 1), py + (half >> 1)
-            halves[b, j] = np.uint8((cx & 1) + 2 * (cy & 1))
-            moves[b, j, 0], moves[b, j, 1], moves[b, j, 2], moves[b, j, 3] = px, py, cx >> 1, cy >> 1
-            trust[b, j] = np.uint8(max(128 - np.int64(confidence[b, j]), 0))
+            qx, qy = 4 * px, 4 * py
+            if confidence[b, j] > 0 and (px != 0 or py != 0 or dx[b, j] != 0 or dy[b, j] != 0):
+                left_of = _apart(codes, y_old, top, left, wide, width, height, px - 1, py)
+                right_of = _apart(codes, y_old, top, left, wide, width, height, px + 1, py)
+                above = _apart(codes, y_old, top, left, wide, width, height, px, py - 1)
+                below = _apart(codes, y_old, top, left, wide, width, height, px, py + 1)
+                qx = _quarters(px, left_of, best, right_of, 2 * pays, dx[b, j], px == 0 and py == 0)
+                qy = _quarters(py, above, best, below, 2 * pays, dy[b, j], px == 0 and py == 0)
+            moves[b, j, 0], moves[b, j, 1] = qx, qy

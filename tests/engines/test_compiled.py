@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from engines.curve import temporal_kernels, temporal_search
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,6 +29,14 @@ def test_without_any_folder_to_cache_in() -> None:
         "print(sample_rgb(np.full((8, 8, 3), 255, np.uint8)).y.min())\n"
     )
     assert abs(float(run(code)) - 1) < 1e-6
+
+
+def test_a_change_in_an_inlined_file_reaches_the_cache() -> None:
+    """numba looks for changes in the file of the compiled function alone; it names what else it is made of."""
+    folder = ROOT / "engines" / "curve"
+    for module in (temporal_kernels, temporal_search):
+        found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12] for name in module.PARTS}
+        assert found == module.PARTS, f"write these digests into {module.__file__}"
 
 
 def test_warming_up_leaves_a_cache_that_the_next_start_uses(tmp_path: Path) -> None:
