@@ -70,7 +70,7 @@ def _clips(given: argparse.Namespace, folder: Path) -> list[Bytes]:
     return rows
 
 
-def _moment(path: Path, index: int, bundle: str, **options: object) -> tuple[Bytes, Bytes]:
+def _moment(path: Path, index: int, bundle: str, **options: Any) -> tuple[Bytes, Bytes]:
     """Frame ``index`` of a clip as it is and as it leaves the pipeline with these settings, RGB."""
     source = open_source(path)
     try:

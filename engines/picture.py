@@ -64,8 +64,7 @@ def map_picture(rgb: Bytes, grid: CurveGrid) -> Bytes:
         rows = slice(first, first + _ROWS_AT_ONCE)
         channels: NDArray[np.float32] = np.moveaxis(rgb[rows], 2, 0) * np.float32(1 / 255)
         before = Thumbnail.from_rgb(channels, "bt709")
-        curves: NDArray[np.float32] = (down[:, rows].T @ nodes) @ across
-        after = before.through(curves)
+        after = before.through(np.asarray((down[:, rows].T @ nodes) @ across, np.float32))
         out[rows] = np.moveaxis(np.clip(np.floor(after.to_rgb() * 255 + np.float32(0.5)), 0, 255), 0, 2)
     return out
 

@@ -170,6 +170,7 @@ def warm() -> None:
     """Compile the kernels now, so that no later start has to."""
     start = time.perf_counter()
     import engines
+    import stream.vision.tracker  # noqa: F401  (compiles on import, as motion does, which it needs)
 
     engines.warm()
     typer.echo(f"kernels ready after {time.perf_counter() - start:.1f} s")
