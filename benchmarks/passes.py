@@ -147,8 +147,8 @@ def show(found: dict[str, Any]) -> None:
     keys = ("size", "threads", "p50_ms", "p95_ms", "p99_ms", "cpu_ms")
     print(report.table(headings, [[row[key] for key in keys] for row in found["fused_pass"]]))
     print("\nThe fused pass with the temporal denoiser and the estimate of the noise\n")
-    headings, keys = ["size", "motion", *headings[1:]], ("size", "motion", *keys[1:])
-    print(report.table(headings, [[row[key] for key in keys] for row in found["denoised_pass"]]))
+    rows = [[row[key] for key in ("size", "motion", *keys[1:])] for row in found["denoised_pass"]]
+    print(report.table(["size", "motion", *headings[1:]], rows))
     print(f"\nBefore the pass, {found['size']}: thumbnail, then the model every {found['network_every']} frames\n")
     headings = ["bundle", "kind", "thumbnail ms", "model ms", "mean a frame ms"]
     print(

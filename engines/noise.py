@@ -137,8 +137,8 @@ class NoiseModel:
         self._evidence += (1.0 if not self._lessons else max(_FORGET, 1 / self._lessons)) * (added - self._evidence)
         n, y, yy, v, vy = self._evidence
         spread = n * yy - y * y
-        shot = (n * vy - y * v) / spread if spread > _SPREAD * n * n else 0.0
-        read = (v - shot * y) / n
+        shot: float = (n * vy - y * v) / spread if spread > _SPREAD * n * n else 0.0
+        read: float = (v - shot * y) / n
         if read < LEAST:
             shot, read = max((vy - LEAST * y) / yy, 0.0), LEAST
         self.shot, self.read = float(shot), float(read)
@@ -169,8 +169,8 @@ def _measure(y, u, step, down, across, black, white, luma, chroma, found):  # ty
             total, change, square, clipped = 0, 0, 0, 0
             for r in range(8):
                 for x in range(8):
-                    code = np.int32(y[top + r, left + x])
-                    apart = code - np.int32(luma[n, r, x])
+                    code = int(y[top + r, left + x])
+                    apart = code - int(luma[n, r, x])
                     luma[n, r, x] = np.uint8(code)
                     total += code
                     change += apart
@@ -179,15 +179,15 @@ def _measure(y, u, step, down, across, black, white, luma, chroma, found):  # ty
             curvature = 0
             for r in range(1, 7):
                 for x in range(1, 7):
-                    side = np.int32(luma[n, r, x - 1]) + luma[n, r, x + 1] + luma[n, r - 1, x] + luma[n, r + 1, x]
-                    corner = np.int32(luma[n, r - 1, x - 1]) + luma[n, r - 1, x + 1]
-                    corner += np.int32(luma[n, r + 1, x - 1]) + luma[n, r + 1, x + 1]
-                    curvature += abs(4 * np.int32(luma[n, r, x]) - 2 * side + corner)
+                    side = int(luma[n, r, x - 1]) + luma[n, r, x + 1] + luma[n, r - 1, x] + luma[n, r + 1, x]
+                    corner = int(luma[n, r - 1, x - 1]) + luma[n, r - 1, x + 1]
+                    corner += int(luma[n, r + 1, x - 1]) + luma[n, r + 1, x + 1]
+                    curvature += abs(4 * int(luma[n, r, x]) - 2 * side + corner)
             colour_change, colour_square = 0, 0
             for r in range(4):
                 for x in range(4):
-                    code = np.int32(u[top // 2 + r, (left // 2 + x) * step])
-                    apart = code - np.int32(chroma[n, r, x])
+                    code = int(u[top // 2 + r, (left // 2 + x) * step])
+                    apart = code - int(chroma[n, r, x])
                     chroma[n, r, x] = np.uint8(code)
                     colour_change += apart
                     colour_square += apart * apart

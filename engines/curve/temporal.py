@@ -124,10 +124,10 @@ def denoise(
             *scratch.all,
         )
 
-    others = [workers(threads - 1).submit(run, i) for i in range(1, bands)]
+    running = [workers(threads - 1).submit(run, i) for i in range(1, bands)]
     run(0)
-    for other in others:
-        other.result()
+    for band in running:
+        band.result()
     if target[0] is not out.y and not np.may_share_memory(target[0], out.y):
         copy_planes(fresh, out)
 

@@ -43,7 +43,7 @@ _SIGNATURE = nb.void(
     *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1], nb.int16[::1]),
 )
 _CHUNK = 64
-PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "158cb3a05c26"}
+PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "e649a59b971c"}
 """Digests of the files whose loops are compiled in here: numba's cache looks at this file alone, so it has to change
 when they do. A test says what to write."""
 

@@ -50,7 +50,8 @@ def denoise(
     noise, chroma_noise = _noise(planes, grid, rule)
 
     def strength(difference: Doubles, noise: Doubles, first: int) -> Doubles:
-        return np.clip((difference / np.sqrt(noise**2 + rule[4]) - rule[first]) * rule[first + 1], 0, 128)
+        changed: Doubles = np.clip((difference / np.sqrt(noise**2 + rule[4]) - rule[first]) * rule[first + 1], 0, 128)
+        return changed
 
     apart, shift = _around(_over_sites(np.abs(y))) / 64, np.abs(_around(_over_sites(y))) / 64
     weight = np.maximum(np.maximum(strength(apart, noise, 5), strength(shift, noise, 7)), least)
@@ -102,7 +103,8 @@ def _fetched(plane: Bytes, moves: NDArray[np.int16], block: int, bits: int) -> B
         for j in range(4):
             c = np.clip(cols + whole[..., 0] + j - 1, 0, plane.shape[1] - 1)
             total += codes[r, c] * taps[eighths[..., 1], i] * taps[eighths[..., 0], j]
-    return np.clip(total + 2048 >> 12, 0, 255).astype(np.uint8)
+    fetched: Bytes = np.clip(total + 2048 >> 12, 0, 255).astype(np.uint8)
+    return fetched
 
 
 def _noise(planes: Planes, grid: CurveGrid, rule: Floats) -> tuple[Doubles, Doubles]:

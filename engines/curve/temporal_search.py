@@ -7,7 +7,7 @@ ends the search, and every step has to pay more than noise does, or the search w
 pixel come from the two flanks of the differences, taken for equally steep, where they rise at all.
 
 Photographs at exposure 1/12 that pan by (2, 0), (1.7, 0.6) and (4.5, -1.5) pixels a frame, DIS flow, luma PSNR after
-16 frames: 34.4, 32.8 and 32.8 dB; in whole pixels the last two reached 29.9 and 29.1, without a denoiser 27.4 and
+16 frames: 34.3, 32.7 and 32.5 dB; in whole pixels the last two reached 29.9 and 29.1, without a denoiser 27.4 and
 26.8.
 """
 
@@ -29,7 +29,7 @@ _CODES = nb.types.Array(nb.uint8, 2, "C", readonly=True)
 _FAR = 1 << 30
 _ROWS = np.array([0, 2, 5, 7, 8, 10, 13, 15])
 """Of a block, spread evenly over what repeats every 2, 4 or 8 rows, as blocks of encoders do."""
-PARTS = {"kernels.py": "6827411f6077", "temporal_kernels.py": "ccaa4f6d0e95"}
+PARTS = {"kernels.py": "6827411f6077", "temporal_kernels.py": "d6d6136eb338"}
 """As in ``temporal_kernels``."""
 
 STEPS = 4
@@ -127,7 +127,7 @@ def search_blocks(  # type: ignore[no-untyped-def]
         for j in range(count):
             moving = moving or dx[b, j] != 0 or dy[b, j] != 0
             moves[b, j, 0], moves[b, j, 1] = 0, 0
-            trust[b, j] = np.uint8(max(128 - np.int64(confidence[b, j]), 0))
+            trust[b, j] = np.uint8(max(128 - int(confidence[b, j]), 0))
         if not moving:
             continue
         for q in range(0, 8, 2):

@@ -43,7 +43,7 @@ def stack(frames: list[Planes], plane: str = "y") -> NDArray[np.float64]:
     return np.stack([getattr(frame, plane) for frame in frames]).astype(np.float64)
 
 
-def softened(picture: NDArray[np.float64]) -> NDArray[np.float64]:
+def softened(picture: NDArray[np.floating]) -> NDArray[np.float64]:
     """As a lens does: weights 1 2 1 along each axis, twice."""
     for axis in (0, 1, 0, 1):
         picture = (np.roll(picture, 1, axis) + 2 * picture + np.roll(picture, -1, axis)) / 4
