@@ -133,18 +133,20 @@ def bundles() -> list[Finding]:
             card = load_bundle(name).card
             extra = " and ".join(tensor.name for tensor in card.inputs[1:])
             text = f"kind {card.kind}, {card.parameters} parameters, {card.licence}, sha256 {card.sha256[:12]} verified"
-            text += f"; can use {extra} beside the picture, which nothing here gives yet" if extra else ""
+            text += f"; can use {extra} beside the picture" if extra else ""
             found.append(Finding("Bundles", name, True, text))
         except EngineError as error:
             found.append(Finding("Bundles", name, False, str(error)))
     return found or [Finding("Bundles", "none", False, f"no bundle in the package or in {user_folder()}")]
 
 
-def _kernels() -> Iterator[Finding]:
-    import engines.curve
+def kernels_compiled() -> bool:
+    """Whether numba's cache holds kernels of this program; they may still be of an older version."""
+    return any(True for _ in _kernel_caches(Path(__file__).parent.parent / "engines"))
 
-    folder = Path(engines.curve.__file__).parent
-    caches = sorted(_kernel_caches(folder.parent))
+
+def _kernels() -> Iterator[Finding]:
+    caches = sorted(_kernel_caches(Path(__file__).parent.parent / "engines"))
     text = f"compiled, in {caches[0].parent}" if caches else "not compiled yet: run stream-enhance warm"
     yield Finding("Kernels", "cache", bool(caches), text)
 

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from engines.errors import BundleError, DeviceError, EngineError
+from stream.doctor import kernels_compiled
 from stream.errors import StreamError
 from stream.jobs import Job
 from stream.pipeline import Pipeline
@@ -64,6 +65,8 @@ def run_jobs(jobs: Sequence[Job], settings: Settings) -> int:
     summaries: list[Summary] = []
     rows: list[tuple[str, str, str]] = []
     with Interrupts() as interrupts, open_display(quiet=settings.quiet) as display:
+        if not kernels_compiled():
+            display.say("note: the kernels are compiled for this processor, once; that takes about a minute")
         for job in jobs:
             if interrupts.exit_code:
                 rows.append((job.source.name, "not started", ""))

@@ -25,7 +25,7 @@ print(len(recorder.buffer))
 """
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_nothing_is_left_to_compile(tmp_path):
     write_dark_clip(tmp_path / "in.mp4", frames=4)
     write_photo_file(tmp_path / "in.png", dark_picture(0, 121, 75))
