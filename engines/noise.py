@@ -19,7 +19,7 @@ from engines.curve.grid import Doubles, Floats
 from engines.planes import Planes, interleaved, pitched
 
 _SIDE = 8
-_BLOCKS = (20, 32)
+_BLOCKS = (16, 24)
 _BINS = 16
 _FEW = 5
 _FORGET = 0.08

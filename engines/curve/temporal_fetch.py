@@ -124,9 +124,19 @@ def moved_row(source, step, offset, r, width, height, b, block, bits, moves, tar
 @nb.njit(**OWN)
 def least_weights(c, half, rows, b, moves, trust, weights, least, slot):  # type: ignore[no-untyped-def]
     """Per site, the weight that the new picture has to have: all of it (128) where there is no history."""
-    for j in range(moves.shape[1]):
+    j, count = 0, moves.shape[1]
+    while j < count:
         dx, row, floor = (np.int64(moves[b, j, 0]) + 4) >> 3, c + ((np.int64(moves[b, j, 1]) + 4) >> 3), trust[b, j]
-        x0, x1 = 8 * j, min(8 * j + 8, half)
+        end = j + 1
+        while (
+            end < count
+            and moves[b, end, 0] == moves[b, j, 0]
+            and moves[b, end, 1] == moves[b, j, 1]
+            and trust[b, end] == floor
+        ):
+            end += 1
+        x0, x1 = 8 * j, min(8 * end, half)
+        j = end
         inner0 = min(max(x0, -dx), x1)
         inner1 = max(min(x1, half - dx), inner0)
         if row < 0 or row >= rows:

@@ -82,7 +82,7 @@ class Scratch:
         self.rows: tuple[NDArray[np.float32], NDArray[np.float32]] = (base, slope)
         self.sampled = np.empty((8, width), np.uint8)
         self.all = (
-            *(base, slope, site_base, site_slope, np.empty((2, 3, half), np.float32)),
+            *(base, slope, site_base, site_slope, np.empty((4, 2, half), np.float32)),
             *(sums, sums.view(np.uint32), signed, signed.view(np.uint32)),
             *(np.empty((3, 3, half + 2), np.uint16), np.empty((3, half + 2), np.uint16)),
             *(np.empty((2, 6, even + 2), np.uint8), np.empty((2, 6, half + 2), np.uint8)),

@@ -43,7 +43,7 @@ _SIGNATURE = nb.void(
     *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1], nb.int16[::1]),
 )
 _CHUNK = 64
-PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "e649a59b971c"}
+PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "c078d0bb1cea"}
 """Digests of the files whose loops are compiled in here: numba's cache looks at this file alone, so it has to change
 when they do. A test says what to write."""
 
@@ -65,7 +65,7 @@ def luma_pair(y, r0, r1, codes, i0, i1, first, width, base, slope, f0, f1, limit
 
 @nb.njit(**OWN)
 def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ignore[no-untyped-def]
-    """Standard deviation of the noise in the enhanced codes of luma and of chroma, at every site."""
+    """Standard deviation of the noise in the enhanced codes of luma and of chroma, and one over it, at every site."""
     scale, offset = limits[0] * _F(0.25), limits[1]
     for x in range(half):
         total = np.int32((pairs[x] & np.uint32(0xFFFF)) + (pairs[x] >> np.uint32(16)))
@@ -76,6 +76,9 @@ def _noise(pairs, half, base, slope, f, limits, rule, sigma, slot):  # type: ign
         chroma = max(abs(base[3, x] + f * slope[3, x]), abs(base[6, x] + f * slope[6, x]))
         sigma[0, slot, x] = abs(curve) * noise
         sigma[1, slot, x] = chroma * noise * rule[3]
+    for q in range(2):
+        for x in range(half):
+            sigma[2 + q, slot, x] = _F(1) / math.sqrt(sigma[q, slot, x] * sigma[q, slot, x] + rule[4])
 
 
 @nb.njit(**OWN)
@@ -99,7 +102,7 @@ def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, 
 
 
 @nb.njit(**OWN)
-def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites):  # type: ignore[no-untyped-def]
+def _weigh(above, slot, below, even, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites):  # type: ignore[no-untyped-def]
     """Weight of the new picture, share of the smoothing and its threshold, of luma (twice a site) and of chroma."""
     for q in range(3):
         for x in range(half + 2):
@@ -107,15 +110,13 @@ def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, 
     for x in range(half):
         apart = np.int32(tall[0, x] + np.uint16(2 * tall[0, x + 1]) + tall[0, x + 2])
         shift = np.int32(tall[2, x] + np.uint16(2 * tall[2, x + 1]) + tall[2, x + 2])
-        noise = sigma[0, slot, x]
-        per_noise = _F(1 / 64) / math.sqrt(noise * noise + rule[4])
+        per_noise = _F(1 / 64) * sigma[2, even, x]
         changed = (_F(apart) * per_noise - rule[5]) * rule[6]
         changed = max(changed, (abs(_F(shift) - _F(16384)) * per_noise - rule[7]) * rule[8])
         work[0, x] = max(min(changed, _F(128)), _F(least[slot, x]))
     for x in range(half):
         apart = np.int32(tall[1, x] + np.uint16(2 * tall[1, x + 1]) + tall[1, x + 2])
-        noise = sigma[1, slot, x]
-        changed = (_F(apart) * _F(1 / 32) / math.sqrt(noise * noise + rule[4]) - rule[5]) * rule[6]
+        changed = (_F(apart) * _F(1 / 32) * sigma[3, even, x] - rule[5]) * rule[6]
         work[1, x] = max(max(work[0, x], rule[10]), min(changed, _F(128)))
     for x in range(half):
         weights[c, x] = np.uint8(np.int32(max(_F(128) * work[0, x] / (_F(128) + work[0, x]), rule[10]) + _F(0.5)))
@@ -128,11 +129,11 @@ def _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, c, 
         pixels[1, x] = np.uint32(share) * np.uint32(65537)
         sites[1, x] = np.int16(share)
     for x in range(half):
-        pixels[2, x] = np.uint32(np.int32(min(sigma[0, slot, x] * rule[12], _F(60)))) * np.uint32(65537)
+        pixels[2, x] = np.uint32(np.int32(min(sigma[0, even, x] * rule[12], _F(60)))) * np.uint32(65537)
     for x in range(half):
         sites[0, x] = np.int16(np.int32(_F(128.5) - rule[11] * (_F(128) - work[1, x])))
     for x in range(half):
-        sites[2, x] = np.int16(np.int32(min(sigma[1, slot, x] * rule[12], _F(60))))
+        sites[2, x] = np.int16(np.int32(min(sigma[1, even, x] * rule[12], _F(60))))
 
 
 @nb.njit(**OWN)
@@ -273,7 +274,8 @@ def denoise_band(  # type: ignore[no-untyped-def]
             load_chroma(u, v, step, c, half, codes)
             scale, offset = limits[0] * _F(0.25), limits[1]
             chroma_rows(codes, half, pairs, site_base, site_slope, f0, scale, offset, limits[4], limits[5])
-            _noise(pairs, half, site_base, site_slope, f0, limits, rule, sigma, slot)
+            if c % 2 == 0:
+                _noise(pairs, half, site_base, site_slope, f0, limits, rule, sigma, c // 2 % 2)
             for q in range(2):
                 for x in range(half):
                     chroma[0, i + q, x + 1] = codes[q, x]
@@ -304,7 +306,7 @@ def denoise_band(  # type: ignore[no-untyped-def]
         n = c - 1
         if n >= c0:
             slot, above, below = n % 3, max(n - 1, 0) % 3, min(n + 1, chroma_height - 1) % 3
-            _weigh(above, slot, below, half, box, tall, sigma, least, rule, weights, n, work, pixels, sites)
+            _weigh(above, slot, below, n // 2 % 2, half, box, tall, sigma, least, rule, weights, n, work, pixels, sites)
             for r in range(2 * n, min(2 * n + 2, height)):
                 up, down = max(r - 1, 0), min(r + 1, height - 1)
                 up, row, down = (up >> 1) % 3 * 2 + up % 2, 2 * slot + r % 2, (down >> 1) % 3 * 2 + down % 2

@@ -108,7 +108,7 @@ def _fetched(plane: Bytes, moves: NDArray[np.int16], block: int, bits: int) -> B
 
 
 def _noise(planes: Planes, grid: CurveGrid, rule: Floats) -> tuple[Doubles, Doubles]:
-    """Standard deviation of noise in the enhanced codes, of luma and of chroma, at every site."""
+    """Standard deviation of noise in the enhanced codes, of luma and of chroma: that of every second row of sites."""
     colour = planes.colour
     height, width = planes.u.shape
     across = tents_at((2 * np.arange(width) + 1) / planes.width, grid.cols)
@@ -117,7 +117,9 @@ def _noise(planes: Planes, grid: CurveGrid, rule: Floats) -> tuple[Doubles, Doub
     luma = np.clip((luma_under_chroma(planes.y) - colour.luma_offset) / colour.luma_range, 0, 1)
     noise = np.sqrt(np.maximum(rule[0] * luma + rule[1], rule[13]))
     curve = np.abs(a + s / (2 * np.sqrt(np.maximum(luma, rule[2])))) * colour.luma_range
-    return curve * noise, np.maximum(np.abs(c_u), np.abs(c_v)) * noise * rule[3]
+    both = curve * noise, np.maximum(np.abs(c_u), np.abs(c_v)) * noise * rule[3]
+    luma_noise, chroma_noise = (values[np.arange(height) & ~1] for values in both)
+    return luma_noise, chroma_noise
 
 
 def _over_sites(values: Whole) -> Whole:
