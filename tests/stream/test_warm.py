@@ -25,6 +25,7 @@ print(len(recorder.buffer))
 """
 
 
+@pytest.mark.slow  # compiles everything anew, about a minute; tests/engines/test_compiled.py is the quick part of it
 @pytest.mark.timeout(600)
 def test_nothing_is_left_to_compile(tmp_path):
     write_dark_clip(tmp_path / "in.mp4", frames=4)
