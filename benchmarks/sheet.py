@@ -58,7 +58,7 @@ def _clips(given: argparse.Namespace, folder: Path) -> list[Bytes]:
     if street.is_file():
         night = make_clip("static", "mid", 1, frames=90, source=street, size=(768, 576), folder=folder)
         if night.encoded is not None:
-            clips.append((night.encoded, "vtest.avi, darkened", 75))
+            clips.append((night.encoded, "vtest.avi made night, van and man drawn in", 75))
     rows = []
     for path, name, at in clips:
         if not path.is_file():
