@@ -38,20 +38,7 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
         extra = {part.name: (5 + 2 * index, 6 + 2 * index) for index, part in enumerate(interface.extra)}
         given = random_inputs(interface, (max(48, 16 * multiple), max(80, 24 * multiple)), extra)
         dimensions = _free(interface, isinstance(network, Inference))
-    # The exporter reports optional packages that it did not find; none of them matters here.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    program = torch.onnx.export(
-        network,
-        given,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=[part.name for part in interface.inputs],
-        output_names=[interface.result],
-        dynamic_shapes=dimensions,
-        verbose=False,
-    )
-    if program is None:
-        raise RuntimeError("torch did not export the network")
+    program = traced(network, given, [part.name for part in interface.inputs], [interface.result], dimensions)
     model = program.model_proto
     strip(model)
     model.ir_version = IR_VERSION
@@ -60,6 +47,31 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
     return content
+
+
+def traced(
+    network: nn.Module,
+    given: tuple[torch.Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    free: tuple[Any, ...] | None,
+) -> Any:
+    """What torch's exporter makes of a network for example inputs; ``free`` names the sides that are free."""
+    # The exporter reports optional packages that it did not find; none of them matters here.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    program = torch.onnx.export(
+        network,
+        given,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_shapes=free,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch did not export the network")
+    return program
 
 
 def _free(interface: Interface, starred: bool) -> tuple[Any, ...]:

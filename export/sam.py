@@ -8,7 +8,6 @@ with three masks each, at low resolution, without post-processing. What differs 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.sam.session import Session
-from export.onnx_model import IR_VERSION, LARGEST, OPSET, strip
+from export.onnx_model import IR_VERSION, LARGEST, strip, traced
 from export.sam_decoder_weights import decoder_state
 from networks.sam import SAM, example_prompts, load_decoder, open_sam
 
@@ -117,19 +116,7 @@ def _write(
     largest: int,
 ) -> None:
     """Exports to ``path``; weights of more than ``largest`` bytes lie beside it, as one ONNX file cannot hold them."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    program = torch.onnx.export(
-        network,
-        given,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=inputs,
-        output_names=outputs,
-        dynamic_shapes=free,
-        verbose=False,
-    )
-    if program is None:
-        raise RuntimeError("torch did not export the network")
+    program = traced(network, given, inputs, outputs, free)
     weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     program.save(path, external_data=weights > 0.95 * largest)
     model = onnx.load(path, load_external_data=False)

@@ -14,7 +14,6 @@ from engines.curve.grid import CurveGrid, Floats
 from engines.errors import EngineError, NotFiniteError
 from engines.network_inputs import Extra
 from engines.picture_network import PictureNetwork
-from engines.planes import Bytes
 from engines.rgb_planes import apply_change, rgb_of
 from engines.thumbnail import sample
 from stream.media import Frame, fresh_like
@@ -22,7 +21,7 @@ from stream.telemetry import Telemetry
 from stream.vision.knowledge import extra_inputs
 from stream.vision.observer import Observation, Observer
 from stream.vision.regions import Regions
-from stream.vision.scene import Change
+from stream.vision.scene import Change, rgb_codes
 
 if TYPE_CHECKING:
     from stream.vision.semantics import Semantics
@@ -78,7 +77,7 @@ class FullEnhancer:
             apply_change(frame.planes, before, after, self._strength, enhanced.planes)
         if self.semantics is not None:
             cut = self._seen is not None and self._seen.change is not Change.NONE
-            self.semantics.look(frame.seq, frame.time, cut=cut, snapshot=lambda: _picture(enhanced))
+            self.semantics.look(frame.seq, frame.time, cut=cut, snapshot=lambda: rgb_codes(sample(enhanced.planes)))
         return enhanced
 
     def close(self) -> None:
@@ -111,9 +110,3 @@ class FullEnhancer:
             self.network_failures += 1
             return None
         return after
-
-
-def _picture(frame: Frame) -> Bytes:
-    """What a segmenter looks at: the frame's thumbnail, RGB uint8 [h, w, 3]."""
-    rgb = np.clip(sample(frame.planes).to_rgb(), 0, 1)
-    return np.ascontiguousarray((rgb * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))

@@ -51,7 +51,12 @@ def preview(luma: Luma, grid: CurveGrid | None) -> Luma:
 
 def snapshot(thumbnail: Thumbnail, grid: CurveGrid) -> Bytes:
     """What a segmenter looks at: the thumbnail as the grid shows it, RGB uint8 [h, w, 3]."""
-    rgb = thumbnail.through(spread(grid.coefficients, *thumbnail.y.shape)).to_rgb()
+    return rgb_codes(thumbnail.through(spread(grid.coefficients, *thumbnail.y.shape)))
+
+
+def rgb_codes(thumbnail: Thumbnail) -> Bytes:
+    """A thumbnail as a picture, RGB uint8 [h, w, 3]."""
+    rgb = thumbnail.to_rgb()
     return np.ascontiguousarray((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the tests of the denoiser."""
+"""Pictures and grids for the tests of the pass, with the denoiser and without."""
 
 from __future__ import annotations
 

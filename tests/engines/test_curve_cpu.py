@@ -6,36 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from temporal_pictures import LAYOUTS, random_planes, rising_grid
 
 from engines.colour import Colour
 from engines.curve import cpu, reference
 from engines.curve.grid import CurveGrid, grid_shape
 from engines.planes import Planes
-
-LAYOUTS = ("planar", "interleaved", "swapped", "odd strides")
-
-
-def picture(rng: np.random.Generator, width: int, height: int, layout: str, pad: int, full: bool) -> Planes:
-    """Random bytes in the layouts that decoders and croppers produce; ``pad`` bytes lie after every row."""
-    rows, cols = (height + 1) // 2, (width + 1) // 2
-    y = rng.integers(0, 256, (height, width + pad), dtype=np.uint8)[:, :width]
-    both = rng.integers(0, 256, (rows, 2 * cols + pad), dtype=np.uint8)
-    u, v = both[:, : 2 * cols : 2], both[:, 1 : 2 * cols : 2]
-    if layout == "planar":
-        u, v = (rng.integers(0, 256, (rows, cols + pad), dtype=np.uint8)[:, :cols] for _ in range(2))
-    elif layout == "swapped":
-        u, v = v, u
-    elif layout == "odd strides":
-        y = rng.integers(0, 256, (height, 3 * width), dtype=np.uint8)[::-1, ::3]
-        u = rng.integers(0, 256, (rows, 3 * cols), dtype=np.uint8)[:, ::3]
-    return Planes(y, u, v, Colour("bt709", full))
-
-
-def rising_grid(rng: np.random.Generator, rows: int, cols: int) -> CurveGrid:
-    """Random monotone curves and chroma maps from moderate to wild."""
-    values = rng.normal(0, 1, (rows, cols, 9)).astype(np.float32) * np.array([3, 1, 0.1, 2, 0.3, 0.1, 2, 0.3, 0.1])
-    grid = CurveGrid(values.astype(np.float32))
-    return grid.made_monotone(np.full((rows * 8, cols * 8), 0.2, np.float32))
 
 
 def worst(one: Planes, other: Planes) -> int:
@@ -57,7 +33,7 @@ def test_agrees_with_the_reference(
     width: int, height: int, layout: str, layout_out: str, pad: int, full: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    planes, out = (picture(rng, width, height, lay, pad, full) for lay in (layout, layout_out))
+    planes, out = (random_planes(rng, width, height, lay, pad, full) for lay in (layout, layout_out))
     grid = rising_grid(rng, *(grid_shape(width, height) if seed % 2 else rng.integers(1, 7, 2)))
     cpu.apply(planes, grid, out)
     assert worst(out, reference.apply(planes, grid)) <= 1
@@ -67,7 +43,7 @@ def test_agrees_with_the_reference(
 @pytest.mark.parametrize("threads", [1, 3])
 def test_large_pictures_in_tiles_and_bands_agree(size: tuple[int, int], threads: int) -> None:
     rng = np.random.default_rng(1)
-    planes, out = (picture(rng, *size, "interleaved", 7, False) for _ in range(2))
+    planes, out = (random_planes(rng, *size, "interleaved", 7, False) for _ in range(2))
     grid = rising_grid(rng, *grid_shape(*size))
     cpu.apply(planes, grid, out, threads)
     wanted = reference.apply(planes, grid)
@@ -80,7 +56,7 @@ def test_large_pictures_in_tiles_and_bands_agree(size: tuple[int, int], threads:
 @pytest.mark.parametrize("full", [False, True])
 def test_identity_keeps_every_byte(layout: str, full: bool) -> None:
     rng = np.random.default_rng(2)
-    planes, out = (picture(rng, 255, 129, layout, 3, full) for _ in range(2))
+    planes, out = (random_planes(rng, 255, 129, layout, 3, full) for _ in range(2))
     cpu.apply(planes, CurveGrid.identity(18, 32), out)
     assert worst(out, planes) == 0
     assert worst(reference.apply(planes, CurveGrid.identity(18, 32)), planes) == 0
@@ -88,7 +64,7 @@ def test_identity_keeps_every_byte(layout: str, full: bool) -> None:
 
 def test_other_grids_clamp_to_the_legal_range() -> None:
     rng = np.random.default_rng(3)
-    planes, out = (picture(rng, 64, 64, "planar", 0, False) for _ in range(2))
+    planes, out = (random_planes(rng, 64, 64, "planar", 0, False) for _ in range(2))
     cpu.apply(planes, CurveGrid(CurveGrid.identity(2, 2).coefficients + np.float32(1e-6)), out)
     assert (out.y == np.clip(planes.y, 16, 235)).all()
     assert (out.u == np.clip(planes.u, 16, 240)).all()
@@ -96,9 +72,9 @@ def test_other_grids_clamp_to_the_legal_range() -> None:
 
 def test_padding_and_input_stay_untouched() -> None:
     rng = np.random.default_rng(4)
-    planes = picture(rng, 61, 33, "planar", 5, False)
+    planes = random_planes(rng, 61, 33, "planar", 5, False)
     before = planes.y.base.copy(), planes.u.base.copy()
-    out = picture(rng, 61, 33, "interleaved", 5, False)
+    out = random_planes(rng, 61, 33, "interleaved", 5, False)
     padding = out.y.base[:, 61:].copy(), out.u.base[:, 62:].copy()
     cpu.apply(planes, rising_grid(rng, 3, 5), out)
     assert (planes.y.base == before[0]).all()
@@ -109,7 +85,7 @@ def test_padding_and_input_stay_untouched() -> None:
 
 def test_read_only_input_is_fine() -> None:
     rng = np.random.default_rng(5)
-    planes, out = (picture(rng, 40, 30, "planar", 0, False) for _ in range(2))
+    planes, out = (random_planes(rng, 40, 30, "planar", 0, False) for _ in range(2))
     for plane in (planes.y, planes.u, planes.v):
         plane.flags.writeable = False
     grid = rising_grid(rng, 4, 4)
@@ -119,13 +95,13 @@ def test_read_only_input_is_fine() -> None:
 
 def test_in_place_and_other_sizes_are_refused() -> None:
     rng = np.random.default_rng(6)
-    planes = picture(rng, 40, 30, "planar", 0, False)
+    planes = random_planes(rng, 40, 30, "planar", 0, False)
     with pytest.raises(ValueError, match="shares memory"):
         cpu.apply(planes, rising_grid(rng, 4, 4), planes)
     with pytest.raises(ValueError, match="40x32"):
-        cpu.apply(planes, rising_grid(rng, 4, 4), picture(rng, 40, 32, "planar", 0, False))
+        cpu.apply(planes, rising_grid(rng, 4, 4), random_planes(rng, 40, 32, "planar", 0, False))
     with pytest.raises(ValueError, match="full_range=True"):
-        cpu.apply(planes, rising_grid(rng, 4, 4), picture(rng, 40, 30, "planar", 0, True))
+        cpu.apply(planes, rising_grid(rng, 4, 4), random_planes(rng, 40, 30, "planar", 0, True))
 
 
 @given(st.integers(0, 2**32), st.booleans())
