@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from engines.curve import temporal_kernels, temporal_search
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,14 +41,29 @@ def test_a_change_in_an_inlined_file_reaches_the_cache() -> None:
         assert found == module.PARTS, f"write these digests into {module.__file__}"
 
 
-def test_warming_up_leaves_a_cache_that_the_next_start_uses(tmp_path: Path) -> None:
+def compilations(call: str, cache: Path) -> int:
+    """How many functions a start compiles that makes ``call`` with this folder to cache in."""
     code = (
         "import numba.core.event as event\n"
         "recorder = event.RecordingListener()\n"
         "event.register('numba:compile', recorder)\n"
-        "import engines\n"
-        "engines.warm()\n"
+        f"{call}\n"
         "print(len(recorder.buffer))\n"
     )
-    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path))) > 0
-    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path))) == 0
+    return int(run(code, NUMBA_CACHE_DIR=str(cache)))
+
+
+def test_what_was_compiled_is_found_by_the_next_start(tmp_path: Path) -> None:
+    call = (
+        "import numpy as np\nfrom engines.thumbnail import sample_rgb\nsample_rgb(np.full((8, 8, 3), 255, np.uint8))\n"
+    )
+    assert compilations(call, tmp_path) > 0
+    assert compilations(call, tmp_path) == 0
+
+
+@pytest.mark.slow
+def test_warming_up_leaves_a_cache_that_the_next_start_uses(tmp_path: Path) -> None:
+    """All kernels: a minute."""
+    call = "import engines\nengines.warm()\n"
+    assert compilations(call, tmp_path) > 0
+    assert compilations(call, tmp_path) == 0

@@ -86,7 +86,9 @@ def test_free_sizes_with_parity(system: str) -> None:
     agrees(network(system), None)
 
 
-@pytest.mark.parametrize("system", ["snr", "llflow-s"])
+@pytest.mark.parametrize(
+    "system", ["retinexnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("snr", "llflow-s"))]
+)
 def test_fixed_sizes_with_an_embedding(system: str) -> None:
     interface, model = agrees(network(system, small_bank()), FIXED)
     declared = {

@@ -41,7 +41,7 @@ def cache_of(data: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_run_is_exported_and_enhances(tmp_path: Path, guided: bool) -> None:
     data = brackets(tmp_path / "brackets")
-    changes: dict[str, object] = {"network": {"width": 8}}
+    changes: dict[str, object] = {"network": {"channels": 8}}
     phase = {
         "steps": 2,
         "batch": 2,
@@ -54,12 +54,13 @@ def test_a_run_is_exported_and_enhances(tmp_path: Path, guided: bool) -> None:
         changes["semantics"] = {"bank": "embedding", "path": path, "se": True, "sch": 1.0, "sa": 0.1, "dropout": 0.2}
         changes["options"] = {"skf": {"discriminator_channels": 4}}
         changes["validation"] = {"path": data}
-    recipe = tiny_recipe(data, tmp_path / "run", system="drbn", phases={"bands": phase}, **changes)
+    phases = {"decomposition": phase, "relighting": phase}
+    recipe = tiny_recipe(data, tmp_path / "run", system="retinexnet", phases=phases, **changes)
     checkpoint = fit(recipe, show=False)
-    folder = tmp_path / "tiny-drbn"
-    assert main([str(checkpoint), "--system", "drbn", "-o", str(folder)]) == 0
+    folder = tmp_path / "tiny-retinexnet"
+    assert main([str(checkpoint), "--system", "retinexnet", "-o", str(folder)]) == 0
     card = load_bundle(folder).card
-    assert (card.training.recipe, card.training.steps) == ("tiny.yaml", 2)
+    assert (card.training.recipe, card.training.steps) == ("tiny.yaml", 4)
     assert [tensor.name for tensor in card.inputs] == (["image", "embedding"] if guided else ["image"])
     dark = np.asarray(Image.open(find_pairs(data)[0].low))
     for mode in ("fused", "full"):

@@ -63,7 +63,7 @@ def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path: Path, data: Path, sys
 
 
 def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path, data: Path) -> None:
-    steps = 40
+    steps = 12
     recipe = tmp_path / "tiny.yaml"
     entries = tiny_recipe(data, Path("killed"), steps=steps).model_dump(
         mode="json", exclude={"name", "start", "validation"}
