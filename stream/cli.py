@@ -12,15 +12,14 @@ import os
 import sys
 import time
 from threading import Thread
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
-from annotated_types import Ge, Le
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from stream import models_cli
+from stream.options import GroupedCommand, parameters, refusals
 from stream.settings import Settings
 
 # NumPy's matrix products here are tiny. Their own threads would spin for the cores that decoding and encoding fill, and
@@ -29,14 +28,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 USAGE = 2
 _DEFAULT = "enhance"
-_FLAGS = {
-    "model": ["--model", "-m"],
-    "encoder_options": ["--encoder-options", "-e"],
-    "output": ["--output", "-o"],
-    "summary": ["--json", "--summary"],
-    "quiet": ["--quiet", "-q"],
-}
-_LIMIT_ERRORS = ("greater_than_equal", "less_than_equal")
 _EPILOG = "Other commands: doctor (what this machine can do), models (bundles, segmenters), warm (compile the kernels)."
 
 
@@ -77,7 +68,7 @@ def enhance(inputs: list[str], **given: Any) -> None:
     Two names are an input and its output. Without an output, results go beside the inputs as NAME.enhanced.
     """
     Thread(target=_preload, name="preload").start()
-    from stream.jobs import plan
+    from stream.jobs import live_job, plan
     from stream.runner import report, run_jobs
 
     options = {name: value for name, value in given.items() if value not in (None, [])}
@@ -88,7 +79,13 @@ def enhance(inputs: list[str], **given: Any) -> None:
     if settings.debug:
         _log_everything()
     try:
-        code = run_jobs(plan(inputs, settings.output), settings)
+        live = live_job(inputs, settings.output)
+        if live is None:
+            code = run_jobs(plan(inputs, settings.output), settings)
+        else:
+            from stream.live.command import run_live
+
+            code = run_live(live, settings)
     except Exception as error:
         code = report(error, debug=settings.debug)
     raise typer.Exit(code)
@@ -102,41 +99,6 @@ def _preload() -> None:
         import engines.tone_model  # noqa: F401
 
 
-def _option(name: str, field: FieldInfo) -> inspect.Parameter:
-    """The command-line option of a settings field; pydantic checks its value."""
-    flags = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])
-    default = "" if field.default in (None, False) or field.default_factory else f" [default: {field.default}]"
-    kind: Any = str | None
-    metavar: str | None = _metavar(field)
-    if field.annotation is bool:
-        kind, metavar = bool | None, None
-    elif name == "encoder_options":
-        kind, metavar = list[str] | None, "KEY=VALUE"
-    option = typer.Option(*flags, help=f"{field.description}{default}", metavar=metavar, show_default=False)
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
-
-
-def _metavar(field: FieldInfo) -> str:
-    if words := _words(field):
-        return "|".join(words)
-    if get_origin(field.annotation) is Literal:
-        return "|".join(get_args(field.annotation))
-    return _range(field) or (field.title or "").upper().split()[-1]
-
-
-def _words(field: FieldInfo) -> tuple[str, ...]:
-    """What a field takes where that is words or numbers, as its settings say."""
-    extra = field.json_schema_extra
-    return tuple(str(extra["allowed"]).split("|")) if isinstance(extra, dict) and "allowed" in extra else ()
-
-
-def _range(field: FieldInfo) -> str:
-    """``0..1``, or nothing for a field without limits."""
-    low = next((limit.ge for limit in field.metadata if isinstance(limit, Ge)), None)
-    high = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
-    return "" if low is None or high is None else f"{low:g}..{high:g}"
-
-
 def _register_enhance() -> None:
     """Give ``enhance`` one option for each field of the settings."""
     arguments = inspect.Parameter(
@@ -144,10 +106,10 @@ def _register_enhance() -> None:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         annotation=Annotated[list[str], typer.Argument(metavar="INPUT", show_default=False)],
     )
-    parameters = [arguments, *(_option(name, field) for name, field in Settings.model_fields.items())]
-    enhance.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    enhance.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(_DEFAULT, epilog=_EPILOG)(enhance)
+    signature = inspect.Signature([arguments, *parameters()])
+    enhance.__signature__ = signature  # type: ignore[attr-defined]
+    enhance.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    app.command(_DEFAULT, cls=GroupedCommand, epilog=_EPILOG)(enhance)
 
 
 _register_enhance()
@@ -177,27 +139,9 @@ def warm() -> None:
 
 
 def _refuse(error: ValidationError) -> None:
-    for name, problem in {str(problem["loc"][0]): problem for problem in error.errors()}.items():
-        flag = _FLAGS.get(name, [f"--{name.replace('_', '-')}"])[0]
-        allowed = _allowed(Settings.model_fields[name], is_number=problem["type"] in _LIMIT_ERRORS)
-        complaint = problem.get("ctx", {}).get("error") or f"{problem['input']} is not {allowed}"
-        print(f"error: {flag}: {complaint}.", file=sys.stderr)
+    for line in refusals(error):
+        print(f"error: {line}", file=sys.stderr)
     raise typer.Exit(USAGE)
-
-
-def _allowed(field: FieldInfo, *, is_number: bool) -> str:
-    """The values that an option takes, to follow "is not"; ``is_number`` tells that only the size is wrong."""
-    if field.annotation is bool:
-        return "true or false"
-    if words := _words(field):
-        return f"{', '.join(words[:-1])} or {words[-1]}"
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(get_args(field.annotation))}"
-    limits = _range(field)
-    if not limits:
-        return "usable here"
-    kind = "a number " if field.annotation is float else "a whole number "
-    return f"{'' if is_number else kind}in {limits}"
 
 
 def _log_everything() -> None:

@@ -13,6 +13,8 @@ class StreamError(Exception):
     """A failure that the user can understand and act upon."""
 
     exit_code: ClassVar[int] = 1
+    retry_slowly: ClassVar[bool] = False
+    """Live: trying again soon cannot help, somebody has to act first; the longest pause comes at once."""
 
     def __init__(self, what: str, *, kept: str = "", do: str = "") -> None:
         self.what, self.kept, self.do = what, kept, do
@@ -39,9 +41,13 @@ class NotAVideo(StreamError):
 class NoVideoStream(StreamError):
     """A media file, but without moving or still pictures."""
 
+    retry_slowly = True
+
 
 class UnknownCodec(StreamError):
     """There is a video stream and no decoder for it in this build."""
+
+    retry_slowly = True
 
 
 class NothingDecodable(StreamError):
@@ -50,6 +56,8 @@ class NothingDecodable(StreamError):
 
 class HdrNotSupported(StreamError):
     """PQ or HLG transfer: the arithmetic here is for standard dynamic range."""
+
+    retry_slowly = True
 
 
 class PhotoHasNoFrames(StreamError):
@@ -60,6 +68,12 @@ class PhotoHasNoFrames(StreamError):
 
 class UnsupportedUri(StreamError):
     """A scheme that no source or sink of this version opens."""
+
+    exit_code = 2
+
+
+class WrongOutputs(StreamError):
+    """Sources and outputs that do not go together, or a live source without any output."""
 
     exit_code = 2
 
@@ -94,3 +108,99 @@ class EncoderUnavailable(StreamError):
 
 class DiskFull(StreamError):
     """No space was left while writing."""
+
+
+class SecretMissing(StreamError):
+    """A placeholder in a URI names an environment variable or a file that is not there."""
+
+    exit_code = 2
+    retry_slowly = True
+
+
+class ConnectionFailed(StreamError):
+    """The other side of a live source or output cannot be reached, or was lost."""
+
+
+class AuthenticationFailed(ConnectionFailed):
+    """User name or password are missing, wrong, or not enough."""
+
+    retry_slowly = True
+
+
+class AddressNotFound(ConnectionFailed):
+    """The server answers and has nothing under this path."""
+
+    retry_slowly = True
+
+
+class HostUnknown(ConnectionFailed):
+    """The name of the host cannot be resolved, or no route leads there."""
+
+
+class ConnectionRefused(ConnectionFailed):
+    """Nothing listens on the port."""
+
+
+class ConnectionTimedOut(ConnectionFailed):
+    """No answer in time, or no data any more."""
+
+
+class ConnectionLost(ConnectionFailed):
+    """It was there: the other side ended it, or reading failed. For a live source the end of the stream is one."""
+
+
+class TlsFailed(ConnectionFailed):
+    """The encrypted connection could not be set up."""
+
+
+class ServerError(ConnectionFailed):
+    """The server answers that it cannot do what was asked."""
+
+
+class OptionRefused(StreamError):
+    """An option of a source that FFmpeg or the device does not take."""
+
+    exit_code = 2
+    retry_slowly = True
+
+
+class DeviceUnusable(ConnectionFailed):
+    """A capture device that is missing, busy, forbidden, or no capture device."""
+
+
+class DeviceMissing(DeviceUnusable):
+    """No such device; one that was unplugged may come back."""
+
+
+class NotACaptureDevice(DeviceUnusable):
+    """The path is there and gives no video."""
+
+    retry_slowly = True
+
+
+class DeviceBusy(DeviceUnusable):
+    """Another program uses the device."""
+
+
+class DeviceForbidden(DeviceUnusable):
+    """The user may not open the device."""
+
+    retry_slowly = True
+
+
+class GStreamerMissing(StreamError):
+    """GStreamer or its Python bindings are not installed."""
+
+    exit_code = 2
+    retry_slowly = True
+
+
+class PipelineInvalid(StreamError):
+    """A GStreamer pipeline that cannot be built from its text."""
+
+    exit_code = 2
+    retry_slowly = True
+
+
+class PipelineFailed(ConnectionFailed):
+    """A GStreamer pipeline that was built and reported an error while it started or ran."""

@@ -50,7 +50,7 @@ class Pipeline:
         """
         self.settings = Settings(**({} if settings is None else settings.model_dump()) | options)
         self.source = local_path(str(source))
-        target = output or self.settings.output
+        target = output or next(iter(self.settings.output), None)
         self.output = local_path(str(target)) if target else default_output(self.source)
         self.video: VideoInfo | None = None
         """The input's video, known after ``start``; None for photos."""

@@ -214,7 +214,12 @@ BAD_REQUESTS = {
     "strength": (["in.mp4", "--strength", "1.5"], 2, "--strength"),
     "compare": (["in.mp4", "--compare", "diagonal"], 2, "--compare"),
     "encoder option": (["in.mp4", "-e", "tune"], 2, "--encoder-options"),
-    "scheme": (["rtsp://camera/1"], 2, "rtsp: sources and sinks are not supported"),
+    "scheme": (["ftp://camera/1"], 2, "ftp: sources and sinks are not supported"),
+    "live without output": (["rtsp://camera/1"], 2, "rtsp://camera/1 is live and has no output"),
+    "several live sources": (["rtsp://a/1", "rtsp://b/1", "-o", "null:"], 2, "2 sources, and one of them is live"),
+    "live and file": (["in.mp4", "rtsp://b/1", "-o", "out"], 2, "cannot be mixed"),
+    "file to live": (["in.mp4", "rtsp://b/1"], 2, "Give live:in.mp4"),
+    "two outputs of a file": (["in.mp4", "-o", "a.mp4", "-o", "b.mp4"], 2, "files go to one output"),
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -44,6 +42,17 @@ def test_encoder_options_come_from_the_environment(monkeypatch):
         ("threads", 0),
         ("encoder_options", "tune"),
         ("strenght", 0.5),
+        ("when", "night"),
+        ("staleness", 0),
+        ("bitrate", "fast"),
+        ("segment", "0m"),
+        ("keep", "7"),
+        ("keep", "7 dogs"),
+        ("metrics", "localhost"),
+        ("metrics", 70000),
+        ("give_up_after", -1),
+        ("key_every", "nan"),
+        ("source_options", "size"),
     ],
 )
 def test_values_out_of_range_and_unknown_names_are_refused(name, value):
@@ -53,9 +62,27 @@ def test_values_out_of_range_and_unknown_names_are_refused(name, value):
 
 def test_a_plain_dict_makes_the_same_settings_again():
     settings = Settings(strength="0.5", output="out.mp4", encoder_options=["tune=film"])
-    assert settings.output == Path("out.mp4")
+    assert settings.output == ("out.mp4",)
     assert Settings(**settings.model_dump()) == settings
 
 
 def test_every_field_says_what_it_is():
     assert all(field.title and field.description for field in Settings.model_fields.values())
+
+
+def test_amounts_are_written_as_people_write_them():
+    settings = Settings(bitrate="4M", segment="10m", keep="50GB", metrics=9100, source_options="fps=30,format=mjpeg")
+    assert (settings.bitrate, settings.segment, settings.keep, settings.metrics) == (4_000_000, 600.0, "50GB", "9100")
+    assert settings.source_options == {"fps": "30", "format": "mjpeg"}
+    assert Settings(**settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize("name", ["bitrate", "segment", "keep", "metrics", "give_up_after"])
+def test_none_switches_an_option_off(name):
+    assert getattr(Settings(**{name: "none"}), name) is None
+
+
+def test_outputs_are_one_or_more_and_one_a_line_in_the_environment(monkeypatch):
+    assert Settings(output=["a.mp4", "rtsp://b/c"]).output == ("a.mp4", "rtsp://b/c")
+    monkeypatch.setenv("STREAM_ENHANCE_OUTPUT", "a, b.mp4\nrtsp://b/c\n")
+    assert Settings().output == ("a, b.mp4", "rtsp://b/c")
