@@ -36,6 +36,11 @@ class LatencyHistogram:
         self.count += 1
         self.total += seconds
 
+    def below(self, seconds: float) -> int:
+        """How many of the counted durations were shorter, to within a bin (5 %)."""
+        index = int(math.log(seconds / _SHORTEST) / _GROWTH) if seconds > _SHORTEST else 0
+        return sum(self._bins[: min(index, _BINS)])
+
     def quantile(self, share: float) -> float:
         """Duration in seconds below which ``share`` (0..1) of the counted ones lie; 0.0 while nothing was counted."""
         rank = share * self.count
@@ -120,6 +125,11 @@ class Telemetry:
         """The meter called ``name``, made at first use."""
         with self._lock:
             return self._stages.setdefault(name, StageMeter())
+
+    def latencies(self) -> dict[str, LatencyHistogram]:
+        """The histogram of each stage, to be read only; it goes on counting."""
+        with self._lock:
+            return {name: meter.latency for name, meter in self._stages.items()}
 
     def frame_in(self) -> None:
         """A frame left the source."""
