@@ -1,13 +1,17 @@
 """Finds scene cuts and flashes on the small luma picture, so that nothing smoothed in time survives a cut.
 
-Two pictures belong to different scenes when both measures say so: the mean absolute difference after histogram
-equalisation (structure, blind to exposure changes) is above 0.20, and the chi-square distance of their histograms
-(brightness, blind to motion) is above 0.25. Noise and fast pans only raise the first, lamps and exposure steps only the
-second. The pictures must be enhanced ones: in raw dark luma all histograms look alike. A third condition, that motion
-does not explain the change (a high residual of the optical flow), is absent because nothing here estimates flow yet.
+Two pictures belong to different scenes when three measures say so: the mean absolute difference after histogram
+equalisation (structure, blind to exposure changes), the chi-square distance of their histograms (brightness, blind to
+motion), and that the detail of the one is not found in the other, wherever a motion of the camera may have put it
+(stream/vision/alignment.py). Noise and pans raise the first, lamps and exposure steps the second, only another place
+the third. Histograms need hardly differ where both pictures have detail that is no noise; a picture of nothing but
+noise matches no other, so those have to differ clearly. The pictures must be enhanced ones: in raw dark luma all
+histograms look alike.
 
-On pairs of unlike night photographs a chi-square threshold of 0.35 found 85 % of the cuts and 0.25 found 92 %; pans by
-up to 20 % of the width a frame stayed below 0.14 (99 %). What is missed costs the smoothing time of the grid, no more.
+On pairs of enhanced dark photographs this found 97 % of the cuts between unlike ones (the rest show the same place
+twice) and 89 % of those from a picture to its mirror image, whose histogram is the same; of pans by 5 to 20 % of the
+width, of lamps and lights switched on and of exposure steps it took none for a cut, of objects that cover a quarter of
+the picture at once 3 %, and of zooms by 10 % in one frame 6 %.
 """
 
 from __future__ import annotations
@@ -22,11 +26,18 @@ from engines.curve.grid import CurveGrid
 from engines.curve.spread import spread
 from engines.planes import Bytes
 from engines.thumbnail import Thumbnail
+from stream.vision.alignment import best_match, own_detail
 
 Luma = NDArray[np.float32]
 
-STRUCTURE_THRESHOLD = 0.20
-HISTOGRAM_THRESHOLD = 0.25
+STRUCTURE_THRESHOLD = 0.15
+HISTOGRAM_THRESHOLD = 0.03
+NOISE_THRESHOLD = 0.25
+"""Of the histograms, where a picture has no detail of its own."""
+OWN_DETAIL = 0.5
+"""Correlation of rows next to each other from which a picture is more than noise."""
+SAME_DETAIL = 0.5
+"""Correlation of detail from which two pictures show the same place."""
 FLASH_FRAMES = 3
 """A flash is a scene that ends after at most so many frames, back to the one before it."""
 
@@ -100,10 +111,12 @@ def differs(first: Look, second: Look) -> bool:
     """Whether the two pictures belong to different scenes."""
     if first.rank.shape != second.rank.shape:
         return True
-    return (
-        structure_distance(first, second) > STRUCTURE_THRESHOLD
-        and histogram_distance(first, second) > HISTOGRAM_THRESHOLD
-    )
+    brightness = histogram_distance(first, second)
+    if structure_distance(first, second) < STRUCTURE_THRESHOLD or brightness < HISTOGRAM_THRESHOLD:
+        return False
+    if best_match(halved(first.rank), halved(second.rank)) > SAME_DETAIL:
+        return False
+    return brightness > NOISE_THRESHOLD or min(own_detail(first.rank), own_detail(second.rank)) > OWN_DETAIL
 
 
 class CutDetector:
