@@ -112,7 +112,7 @@ def _inputs(
     for part in interface.inputs:
         first = part is interface.picture
         fixed = size if first else sides.get(part.name)
-        layout = part.layout(size, fixed)
+        layout = _counted(part.layout(size, fixed), interface, size)
         if not first:
             meaning = f"{_EXTRA[part.name]}; zeros = not known: {unknown_in_training(part.name, recipe)}"
         elif interface.result == "grid":
@@ -123,10 +123,15 @@ def _inputs(
     return tuple(cards)
 
 
+def _counted(layout: str, interface: Interface, size: tuple[int, int] | None) -> str:
+    """``1,3,h,w`` -> ``n,3,h,w`` for a model that takes several pictures at once."""
+    return f"n{layout[1:]}" if interface.batched and size is None else layout
+
+
 def _output(interface: Interface, size: tuple[int, int] | None) -> TensorCard:
     if interface.result == "grid":
         cells = f"{size[0] // 8},{size[1] // 8}" if size else "h/8,w/8"
-        return TensorCard("grid", f"1,{cells},9", _COEFFICIENTS)
+        return TensorCard("grid", _counted(f"1,{cells},9", interface, size), _COEFFICIENTS)
     return TensorCard("enhanced", f"1,3,{size[0]},{size[1]}" if size else "1,3,h,w", "R'G'B' in 0..1")
 
 

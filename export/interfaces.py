@@ -51,12 +51,14 @@ class Interface:
     """The picture, then inputs that may be zeros ("not known"), and the name of the result.
 
     ``fixed_only`` says why the model can be made for one size of picture only; empty where sizes can be free.
+    ``batched``: where sizes are free, so is the number of pictures of one size that are looked at together.
     """
 
     picture: Input
     result: str
     extra: tuple[Input, ...] = ()
     fixed_only: str = ""
+    batched: bool = False
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -86,11 +88,12 @@ _HALVINGS = (
     "its solver halves the picture ten times, rounding up, and torch.export does not get through the formulas of ten "
     "nested sizes in minutes"
 )
-CURVE = Interface(Input("thumbnail", 3, CELL), "grid")
+CURVE = Interface(Input("thumbnail", 3, CELL), "grid", batched=True)
 CURVE_REGIONS = Interface(
     CURVE.picture,
     CURVE.result,
     (Input("region_weights", 1 + REGIONS, cell=CELL), Input("region_features", 1 + REGIONS, length=EMBEDDING)),
+    batched=True,
 )
 
 

@@ -18,10 +18,13 @@ IR_VERSION = 9
 """Loads in ONNX Runtime 1.20 and later."""
 LARGEST = 2**31 - 1
 """Bytes that one ONNX file can hold."""
+LARGEST_BATCH = 1024
 
 
 def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | None = None) -> bytes:
-    """Export a network in evaluation mode: with free height and width of every input, or for pictures of ``size``.
+    """Export a network in evaluation mode: with free height and width of every input, or for one picture of ``size``.
+
+    With free sizes and where the interface says so, any number of pictures goes through at once.
 
     Raises ``ValueError`` for a size that the network does not take, and what torch raises for what it cannot export.
     """
@@ -37,6 +40,8 @@ def to_onnx(network: nn.Module, interface: Interface, size: tuple[int, int] | No
         multiple = interface.picture.multiple
         extra = {part.name: (5 + 2 * index, 6 + 2 * index) for index, part in enumerate(interface.extra)}
         given = random_inputs(interface, (max(48, 16 * multiple), max(80, 24 * multiple)), extra)
+        if interface.batched:  # torch takes a side of 1 for a constant
+            given = tuple(torch.cat((one, one)) for one in given)
         dimensions = _free(interface, isinstance(network, Inference))
     program = traced(network, given, [part.name for part in interface.inputs], [interface.result], dimensions)
     model = program.model_proto
@@ -81,12 +86,13 @@ def _free(interface: Interface, starred: bool) -> tuple[Any, ...]:
     """
     free: list[dict[int, Any]] = []
     shared: list[Any] = []
+    batch = {0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)} if interface.batched else {}
     for part in interface.inputs:
         if part.length or part.cell:
-            free.append({2 + axis: cells for axis, cells in enumerate(shared) if part.cell})
+            free.append(batch | {2 + axis: cells for axis, cells in enumerate(shared) if part.cell})
             continue
         beginning = "" if part is interface.picture else f"{part.name}_"
-        free.append({})
+        free.append(dict(batch))
         for axis, side in ((2, "height"), (3, "width")):
             cells = torch.export.Dim(
                 beginning + (side if part.multiple == 1 else f"{side}_cells"), min=1 if beginning else 2, max=8192

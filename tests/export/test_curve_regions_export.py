@@ -56,8 +56,22 @@ def test_parity_with_zeros_and_with_anything_else_at_every_size(network: CurveNe
 def test_sizes_of_cells_are_those_of_the_thumbnail(model: bytes) -> None:
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     shapes = {given.name: given.shape for given in session.get_inputs()}
-    assert shapes["region_features"] == [1, 17, 256]
+    assert shapes["region_features"] == ["batch", 17, 256]
     assert [f"8*{side}" for side in shapes["region_weights"][2:]] == shapes["thumbnail"][2:]
+
+
+def test_several_pictures_at_once_get_what_each_would_get_alone(network: CurveNet, model: bytes) -> None:
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(3)
+    given = {
+        "thumbnail": rng.random((3, 3, 48, 80), dtype=np.float32),
+        "region_weights": rng.random((3, 17, 6, 10), dtype=np.float32),
+        "region_features": rng.normal(size=(3, 17, 256)).astype(np.float32),
+    }
+    (together,) = session.run(["grid"], given)
+    for index in range(3):
+        (alone,) = session.run(["grid"], {name: array[index : index + 1] for name, array in given.items()})
+        np.testing.assert_allclose(together[index], alone[0], atol=1e-5, rtol=1e-4)
 
 
 def test_the_run_time_feeds_it_with_regions_or_without(tmp_path: Path, network: CurveNet, model: bytes) -> None:
