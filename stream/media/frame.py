@@ -32,6 +32,8 @@ class Frame:
     key_frame: bool = False
     captions: bool = False
     """Closed captions ride on ``picture``."""
+    generation: int = 0
+    """Which connection of a live source it came over, counted up; what is remembered of older ones no longer holds."""
 
     @property
     def time(self) -> float:

@@ -1,0 +1,84 @@
+"""FFmpeg's errors of network addresses, sorted into typed errors with advice. Nothing here shows a credential."""
+
+from __future__ import annotations
+
+import av
+
+from stream.errors import (
+    AddressNotFound,
+    AuthenticationFailed,
+    ConnectionFailed,
+    ConnectionLost,
+    ConnectionRefused,
+    ConnectionTimedOut,
+    HostUnknown,
+    OptionRefused,
+    ServerError,
+    StreamError,
+    TlsFailed,
+    UnsupportedUri,
+)
+from stream.redaction import redact
+
+_ENCRYPTED = ("rtsps", "https", "rtmps", "tls")
+_NO_ROUTE = (100, 101, 112, 113)
+"""ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH."""
+_DNS = (-2, -3, -5, 2, 5)
+
+
+def connection_error(error: BaseException, uri: str, *, opening: bool = True) -> StreamError:
+    """What ``error``, raised for ``uri`` by PyAV, means to a user. Raise it ``from None``: the original shows the URL.
+
+    ``opening``: while connecting; else while data was passing.
+    """
+    shown, scheme = redact(uri), uri.partition(":")[0].lower()
+    number = getattr(error, "errno", None) or 0
+    if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
+        refused = "refuses this user" if isinstance(error, av.error.HTTPForbiddenError) else "asks for a login"
+        return AuthenticationFailed(
+            f"{shown}: the server {refused}: user name or password are missing or wrong",
+            do="Check them, in the address or in the variables and files that it names",
+        )
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return AddressNotFound(f"{shown}: the server has no such stream (404)", do="Check the path of the address")
+    if isinstance(error, (av.error.HTTPServerError,)):
+        return ServerError(f"{shown}: the server reports a fault of its own (5xx)", do="Look into the server's log")
+    if isinstance(error, (av.error.HTTPBadRequestError, av.error.HTTPClientError)):
+        return ServerError(
+            f"{shown}: the server does not accept the request (4xx)",
+            do="Check the path; over RTSP another transport may help: tcp instead of udp, or the other way round",
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectionRefused(f"{shown}: nothing listens there", do="Check host and port, and that the server runs")
+    if isinstance(error, (av.error.ExitError, av.error.TimeoutError, TimeoutError)):
+        said = "no answer in time" if opening else "no data any more"
+        return ConnectionTimedOut(f"{shown}: {said}", do="Check the network, and that the camera or server is alive")
+    if isinstance(error, (av.error.ProtocolNotFoundError, av.error.DemuxerNotFoundError)):
+        return UnsupportedUri(
+            f"{shown}: this build of FFmpeg has no way to open it, or it leads where it may not",
+            do="Give an address of another kind",
+        )
+    if isinstance(error, (av.error.OptionNotFoundError, av.error.ArgumentError)):
+        return OptionRefused(f"{shown}: an option is not accepted", do="Check the options that were given for it")
+    if number in _NO_ROUTE:
+        return HostUnknown(f"{shown}: there is no route to the host", do="Check the network and the address")
+    if opening and isinstance(error, OSError) and number in (5, 2) and scheme in _ENCRYPTED:
+        return TlsFailed(
+            f"{shown}: no encrypted connection could be set up, or the host is unknown",
+            do="Check host and port, and that the server speaks TLS there",
+        )
+    if opening and isinstance(error, OSError) and number in (5, 2):
+        return HostUnknown(
+            f"{shown}: the host is unknown or cannot be reached", do="Check the spelling of the host and the network"
+        )
+    if isinstance(error, av.error.InvalidDataError):
+        said = "answers with something that is no video" if opening else "sends something that is no video"
+        return ConnectionFailed(f"{shown}: the other side {said}", do="Check the address in a player")
+    said = "cannot be opened" if opening else "was lost"
+    kind = ConnectionFailed if opening else ConnectionLost
+    return kind(f"{shown} {said}: {_words(error)}", do="Check the network and the other side")
+
+
+def _words(error: BaseException) -> str:
+    """What the system says, without the address that FFmpeg's errors carry."""
+    return redact(str(getattr(error, "strerror", None) or type(error).__name__))

@@ -1,0 +1,97 @@
+"""One connection of a live source, from opening to its end: the contract, and ``open_connection``, which picks one.
+
+A connection knows nothing about reconnecting: it ends, cleanly or with a typed error, and another one is opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from av.stream import Stream
+
+from stream.errors import UnsupportedUri
+from stream.media.frame import Frame, Packet
+from stream.media.source import VideoInfo
+
+Transport = Literal["tcp", "udp", "auto"]
+
+NO_PTS = -(1 << 63)
+"""``Frame.pts`` of a connection whose stream gives no time stamps."""
+
+NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "hls", "srt", "rtmp", "rtmps", "udp", "tcp", "rtp")
+OTHER_SCHEMES = ("gst", "csi", "v4l2", "testsrc", "live")
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+):", re.IGNORECASE)
+_DEVICE = re.compile(r"^/dev/video\w+$")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How connections are opened."""
+
+    transport: Transport = "tcp"
+    """RTSP only; auto: UDP first, TCP if the server or the network refuses it."""
+    open_timeout_s: float = 5.0
+    read_timeout_s: float = 2.0
+    options: Mapping[str, str] = field(default_factory=dict)
+    """KEY=VALUE for FFmpeg's demuxer or the device: ``video_size``, ``framerate``, ``input_format`` ..."""
+
+
+class Connection(Protocol):
+    """Iterates ``Frame`` and ``Packet`` as they arrive, from one thread, once.
+
+    Frames carry the time stamps of the source (``NO_PTS`` where there is none) in ``video.time_base``, and pictures the
+    size, format and colours that the source has now: a change on the way gives frames of the new kind. The iteration
+    ends when the other side ends, and raises ``StreamError`` types.
+    """
+
+    @property
+    def video(self) -> VideoInfo:
+        """The video as it is now; another object after a change."""
+
+    streams: list[Stream]
+    """Audio streams, whose packets are handed on; valid until ``close``."""
+    notes: list[str]
+    damaged: int
+    """Pictures lost or decoded with errors so far."""
+    before_key_frame: int
+    """Packets passed over because no key frame had come yet."""
+    alive_at: float
+    """``time.monotonic()`` when video last came in; written by the reading thread, read by others."""
+
+    def __iter__(self) -> Iterator[Frame | Packet]: ...
+
+    def stop(self) -> None:
+        """Makes the iteration end soon, unless it is blocked in a read; callable from any thread."""
+
+    def close(self) -> None:
+        """Frees everything; from the thread that iterates."""
+
+
+def scheme_of(uri: str) -> str:
+    """The scheme in lower case; ``v4l2`` for ``/dev/video0``, empty for paths."""
+    if _DEVICE.match(uri):
+        return "v4l2"
+    match = _SCHEME.match(uri)
+    return match[1].lower() if match else ""
+
+
+def is_live(uri: str) -> bool:
+    """True for what ``open_connection`` opens: network addresses, devices, pipelines, ``testsrc:``, ``live:FILE``."""
+    return scheme_of(uri) in (*NETWORK_SCHEMES, *OTHER_SCHEMES)
+
+
+def open_connection(uri: str, options: SourceOptions) -> Connection:
+    """Opens ``uri`` and blocks until its video is known, for a few times ``open_timeout_s`` at the most.
+
+    Raises ``ConnectionFailed`` types, UnsupportedUri, OptionRefused, SecretMissing, NoVideoStream, UnknownCodec,
+    NothingDecodable, HdrNotSupported, GStreamerMissing, PipelineInvalid.
+    """
+    scheme = scheme_of(uri)
+    if scheme in NETWORK_SCHEMES:
+        from stream.media.sources.network import NetworkConnection
+
+        return NetworkConnection(uri, options)
+    raise UnsupportedUri(f"{scheme or uri}: no live source", do="Give rtsp://, http://, /dev/video0, gst: or testsrc:")

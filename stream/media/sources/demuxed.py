@@ -1,0 +1,173 @@
+"""A connection through FFmpeg: demuxes, decodes with no delay, and counts what could not be used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.packet import Packet as AvPacket
+from av.stream import Discard, Disposition, Stream
+from av.video.stream import VideoStream
+
+from stream.errors import NothingDecodable, NoVideoStream, UnknownCodec
+from stream.media.frame import Frame, Packet
+from stream.media.network_errors import connection_error
+from stream.media.notes import Notes
+from stream.media.source import VideoInfo
+from stream.media.sources.live_pictures import LivePictures
+from stream.redaction import redact
+
+_KEY_FRAME_WAIT_S = 10.0
+"""After that long without a key frame, decoding begins anyway: some encoders refresh a picture bit by bit."""
+_FIRST_PICTURE_S = 20.0
+"""A video that comes in for that long and gives no picture cannot be decoded."""
+_GIVE_UP_AFTER = 200
+"""Packets in a row that cannot be read, after which the connection counts as lost."""
+
+
+class DemuxedConnection:
+    """A ``Connection`` on an open container, which it owns. Blocks until the first picture is there."""
+
+    def __init__(self, container: InputContainer, uri: str, *, threads: int = 0) -> None:
+        """``threads`` for slices of one picture, 0 = automatic. Closes ``container`` if anything fails."""
+        self._container, self._uri = container, uri
+        notes = Notes()
+        self.notes: list[str] = notes
+        self.damaged = 0
+        self.before_key_frame = 0
+        self.alive_at = time.monotonic()
+        self._stopped = False
+        self._waiting_for_key = True
+        self._opened_at = time.monotonic()
+        self._first: list[Frame | Packet] = []
+        try:
+            self._stream = self._choose_video()
+            self.streams: list[Stream] = self._choose_audio()
+            for other in container.streams:
+                if other.index != self._stream.index and other not in self.streams:
+                    other.discard = Discard.all
+            codec = self._stream.codec_context
+            codec.thread_type, codec.thread_count = "SLICE", threads  # threads by frame would add their number in delay
+            codec.flags |= Flags.low_delay
+            self._pictures = LivePictures(
+                redact(uri),
+                codec.name,
+                self._stream.time_base or Fraction(1, 90000),
+                self._stream.average_rate,
+                self._stream.sample_aspect_ratio or None,
+                notes,
+            )
+            self._items: Iterator[Frame | Packet] = self._pump()
+            self._read_first()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def video(self) -> VideoInfo:
+        """The video as it is now."""
+        assert self._pictures.video is not None
+        return self._pictures.video
+
+    def _choose_video(self) -> VideoStream:
+        pictures = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not pictures:
+            raise NoVideoStream(
+                f"{redact(self._uri)} carries no video", do="Give the address of a stream with moving pictures"
+            )
+        known = [s for s in pictures if s.codec_context is not None]
+        if not known:
+            raise UnknownCodec(
+                f"{redact(self._uri)} has video in a codec that this build has no decoder for",
+                do="Set the camera or server to H.264 or H.265",
+            )
+        return max(known, key=lambda s: (s.width * s.height, -s.index))
+
+    def _choose_audio(self) -> list[Stream]:
+        """All of them; of a playlist with several qualities the one that belongs to the chosen video."""
+        audio: list[Stream] = [s for s in self._container.streams.audio if s.codec_context is not None]
+        if "hls" in self._container.format.name and len(audio) > 1:
+            return [next((s for s in audio if s.index > self._stream.index), audio[0])]
+        return audio
+
+    def _read_first(self) -> None:
+        for item in self._items:
+            self._first.append(item)
+            if isinstance(item, Frame):
+                return
+        raise NothingDecodable(
+            f"{redact(self._uri)} ended before one picture could be decoded", do="Check the stream in a player"
+        )
+
+    def __iter__(self) -> Iterator[Frame | Packet]:
+        while self._first:
+            yield self._first.pop(0)
+        yield from self._items
+
+    def _packets(self) -> Iterator[AvPacket[Stream]]:
+        """Until the other side ends. Raises ``ConnectionFailed`` types."""
+        failures = 0
+        wanted = [self._stream, *self.streams]
+        while not self._stopped:
+            try:
+                for packet in self._container.demux(wanted):
+                    if self._stopped:
+                        return
+                    failures = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError as error:
+                failures += 1
+                self.damaged += 1
+                if failures == _GIVE_UP_AFTER:
+                    raise connection_error(error, self._uri, opening=False) from None
+            except (av.FFmpegError, OSError) as error:
+                raise connection_error(error, self._uri, opening=False) from None
+
+    def _pump(self) -> Iterator[Frame | Packet]:
+        for packet in self._packets():
+            now = time.monotonic()
+            if packet.stream.index != self._stream.index:
+                if packet.size:
+                    yield Packet(packet, packet.stream)
+                continue
+            self.alive_at = now
+            if packet.size and self._waits_for_key(packet, now):
+                self.before_key_frame += 1
+                continue
+            self._pictures.arrived(packet.pts, now)
+            for picture in self._decode(packet):
+                yield from self._pictures.take(picture)
+            if self._pictures.video is None and now - self._opened_at > _FIRST_PICTURE_S:
+                raise NothingDecodable(
+                    f"{redact(self._uri)} sends {self._stream.codec_context.name} video, and no picture can be decoded",
+                    do="Check the stream in a player, or set the camera to another codec",
+                )
+
+    def _waits_for_key(self, packet: AvPacket[Stream], now: float) -> bool:
+        if self._waiting_for_key and (packet.is_keyframe or now - self._opened_at > _KEY_FRAME_WAIT_S):
+            self._waiting_for_key = False
+        return self._waiting_for_key
+
+    def _decode(self, packet: AvPacket[Stream]) -> list[av.VideoFrame]:
+        try:
+            pictures: list[av.VideoFrame] = self._stream.decode(packet)
+        except av.FFmpegError:
+            self.damaged += 1
+            return []
+        self.damaged += sum(1 for picture in pictures if picture.is_corrupt)
+        return pictures
+
+    def stop(self) -> None:
+        """Ends the iteration at the next packet."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Frees the connection; from the thread that iterates."""
+        self._items = iter(())
+        self._first.clear()
+        self._container.close()

@@ -1,0 +1,90 @@
+"""Network addresses through FFmpeg: RTSP, HTTP, HLS, SRT, RTMP, MPEG-TS over UDP or TCP, RTP.
+
+Opened first with little probing, which saves most of a second, then once more with FFmpeg's own if that found nothing.
+"""
+
+from __future__ import annotations
+
+import av
+from av.container import InputContainer
+
+from stream.errors import NothingDecodable, NoVideoStream, UnknownCodec
+from stream.media.credentials import fill_in, remember_options
+from stream.media.network_errors import connection_error
+from stream.media.sources.connection import SourceOptions, scheme_of
+from stream.media.sources.demuxed import DemuxedConnection
+
+_QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
+_ENCRYPTED = "tls,tcp,crypto"
+_MAY_OPEN = {
+    "rtsp": "rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https",
+    "rtsps": "rtsps,rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https",
+    "http": f"http,https,httpproxy,{_ENCRYPTED},data",
+    "https": f"http,https,httpproxy,{_ENCRYPTED},data",
+    "srt": "srt,udp",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,rtmp,tls,tcp",
+    "udp": "udp",
+    "tcp": "tcp",
+    "rtp": "rtp,rtcp,udp",
+}
+"""What an address may lead to. A playlist from the network never opens a file."""
+
+
+class NetworkConnection(DemuxedConnection):
+    """A ``Connection`` to an address."""
+
+    def __init__(self, uri: str, options: SourceOptions) -> None:
+        """Raises what ``open_connection`` raises."""
+        address, given = _address(fill_in(uri)), dict(options.options)
+        remember_options(given)
+        container = _open(address, options, _QUICK_PROBE)
+        try:
+            super().__init__(container, address)
+        except (NoVideoStream, UnknownCodec, NothingDecodable):
+            super().__init__(_open(address, options, {}), address)
+
+
+def _address(uri: str) -> str:
+    """``hls:https://...`` and ``hls://...`` are HTTP."""
+    if not uri.lower().startswith("hls:"):
+        return uri
+    rest = uri[len("hls:") :]
+    return f"http:{rest}" if rest.startswith("//") else rest
+
+
+def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> InputContainer:
+    """An open container. Raises ``ConnectionFailed`` types, UnsupportedUri, OptionRefused."""
+    try:
+        return av.open(
+            address,
+            "r",
+            metadata_errors="replace",
+            container_options={**_defaults(address, options), **probing, **options.options},
+            timeout=(options.open_timeout_s, options.read_timeout_s),
+        )
+    except (av.FFmpegError, OSError) as error:
+        raise connection_error(error, address) from None
+
+
+def _defaults(address: str, options: SourceOptions) -> dict[str, str]:
+    """FFmpeg's options for an address; times there are in microseconds."""
+    scheme = scheme_of(address)
+    read_us = str(round(1e6 * options.read_timeout_s))
+    common = {"protocol_whitelist": _MAY_OPEN.get(scheme, scheme)}
+    if scheme in ("rtsp", "rtsps"):
+        transport = {} if options.transport == "auto" else {"rtsp_transport": options.transport}
+        # Lost UDP packets are waited for that long; audio and video only: cameras also send events.
+        return {
+            **common, **transport, "timeout": read_us, "max_delay": "200000", "allowed_media_types": "video+audio",
+            "buffer_size": "2097152",
+        }  # fmt: skip
+    if scheme in ("http", "https"):
+        return {**common, "rw_timeout": read_us, "reconnect": "0"}
+    if scheme == "srt":
+        return {**common, "connect_timeout": str(round(1e3 * options.open_timeout_s)), "timeout": read_us}
+    if scheme in ("rtmp", "rtmps"):
+        return {**common, "rtmp_live": "live", "rtmp_buffer": "100", "rw_timeout": read_us}
+    if scheme == "udp":
+        return {**common, "timeout": read_us, "buffer_size": "2097152", "overrun_nonfatal": "1"}
+    return {**common, "timeout": read_us} if scheme == "tcp" else common
