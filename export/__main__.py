@@ -19,6 +19,8 @@ from export.pictures import read_pictures
 from networks.checkpoint import open_checkpoint, without_weights
 from networks.systems import SYSTEMS, UNTRAINED
 
+_RECOMPOSED = "Both stages: the bands of the first are recomposed by the second."
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
@@ -39,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="only for pictures of this height and width (default: all sizes; lime needs one)",
     )
     parser.add_argument("--bank", type=Path, help="PASCAL-Context checkpoint of the HRNet that guides the network")
+    parser.add_argument("--recomposed", action="store_true", help="drbn: with its second stage, which the run trained")
     parser.add_argument(
         "--pictures", type=Path, help="photos that the parity check also uses (a folder, searched through)"
     )
@@ -63,7 +66,7 @@ def export(given: argparse.Namespace) -> str:
     if given.checkpoint is None:
         checkpoint = without_weights(given.system)
     else:
-        checkpoint = open_checkpoint(given.checkpoint, given.system, given.bank)
+        checkpoint = open_checkpoint(given.checkpoint, given.system, given.bank, recomposed=given.recomposed)
     if given.system in UNTRAINED:
         training = NOTHING_LEARNED
     elif checkpoint.recipe is not None:
@@ -98,7 +101,7 @@ def export(given: argparse.Namespace) -> str:
         options=checkpoint.options,
         recipe=checkpoint.recipe,
         size=given.size,
-        note=given.note,
+        note=" ".join(filter(None, (_RECOMPOSED if given.recomposed else "", given.note))),
     )
     bundle = write_bundle(given.output, model, card)
     return (

@@ -135,10 +135,11 @@ SYSTEMS: dict[str, About] = {
     ),
     "drbn": About(
         name="DRBN",
-        note="First stage of DRBN: four recurrences over three bands.",
+        note="DRBN: four recurrences over three bands.",
         title="From Fidelity to Perceptual Quality: A Semi-Supervised Approach for Low-Light Image Enhancement (DRBN)",
         where="CVPR 2020",
-        faithful="Layers of both stages and the loss; the objective scores come from the first stage, which runs here.",
+        faithful="Layers of both stages and the loss; the objective scores come from the first stage, which runs alone "
+        "unless the second was trained and exported with it.",
         repaired="Nothing.",
         unknown="The printed 2.21 M is probably the size of the published file in megabytes: 557 668 parameters of "
         "four bytes.",

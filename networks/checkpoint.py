@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from networks.drbn import DRBN, Recomposed, Recomposition
 from networks.embedding_bank import EmbeddingBank
 from networks.hrnet import HRNetV2, load_pascal_context
 from networks.sci import load_sci
@@ -47,10 +48,13 @@ class Checkpoint:
         return Inference(self.system, self.network, self.bank).eval()
 
 
-def open_checkpoint(path: Path, system: str | None = None, bank: Path | None = None) -> Checkpoint:
+def open_checkpoint(
+    path: Path, system: str | None = None, bank: Path | None = None, *, recomposed: bool = False
+) -> Checkpoint:
     """The averaged weights of a run, or a published SCI checkpoint.
 
     ``bank``: the PASCAL-Context checkpoint of the HRNet, for networks that it guides; it is not saved with them.
+    ``recomposed``: DRBN with its second stage, from a run that trained it.
     Raises ``ValueError`` naming a file that is neither, or that holds another ``system`` than the one asked for.
     """
     try:
@@ -67,8 +71,20 @@ def open_checkpoint(path: Path, system: str | None = None, bank: Path | None = N
         raise ValueError(f"{path} holds weights of {state['system']}, not of {system}")
     network = build(state["system"], state["options"])
     network.load_state_dict(state["average"])
+    if recomposed:
+        network = _recomposed(network, state.get("helpers", {}), path)
     guide = _open_bank(state["bank"], bank, path)
     return Checkpoint(state["system"], network.eval(), state["recipe"], int(state["step"]), state["options"], guide)
+
+
+def _recomposed(network: nn.Module, helpers: Mapping[str, Any], path: Path) -> nn.Module:
+    beginning = "recomposition."
+    weights = {name.removeprefix(beginning): w for name, w in helpers.items() if name.startswith(beginning)}
+    if not weights or not isinstance(network, DRBN):
+        raise ValueError(f"{path} holds no second stage of DRBN: its recipe needs the phase recomposition")
+    second = Recomposition()
+    second.load_state_dict(weights)
+    return Recomposed(network, second)
 
 
 def without_weights(system: str) -> Checkpoint:

@@ -180,6 +180,20 @@ class Recomposition(nn.Module):
         return torch.stack(weighted).sum(dim=0).clamp(0.0, 1.0)
 
 
+class Recomposed(nn.Module):
+    """Both stages as one: what the paper shows. Called like `DRBN`; `enhanced` is stage 2's."""
+
+    def __init__(self, bands: DRBN, recomposition: Recomposition) -> None:
+        super().__init__()
+        self.bands = bands
+        self.recomposition = recomposition
+
+    def forward(self, image: Tensor, knowledge: Knowledge | KnowledgeBank | None = None) -> DRBNOutput:
+        """Picture (N, 3, H, W) in 0..1."""
+        scales = self.bands(image, knowledge).scales
+        return DRBNOutput(self.recomposition(image, scales), scales)
+
+
 def semantic_modules(
     bank_channels: Sequence[int], classes: int, width: int = 16, options: SEOptions = PROJECT
 ) -> list[nn.Module]:

@@ -2,7 +2,8 @@
 
 Phase ``bands`` trains stage 1, which is the network that is exported and that the paper's objective scores are of.
 SKF's losses act there, on the result of the last recurrence. Phase ``recomposition`` trains stage 2 on top, with the
-bands frozen, against a discriminator; stage 2 is kept in the checkpoint beside the network, not exported.
+bands frozen, against a discriminator; stage 2 is kept in the checkpoint beside the network, and
+``python -m export --recomposed`` joins both.
 Unknown: the discriminator of stage 2, here SKF's, whose code was released on top of DRBN's.
 """
 
