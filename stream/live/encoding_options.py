@@ -1,0 +1,56 @@
+"""What an encoder is told so that it suits live video: no delay, bounded rate, key frames only when asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from stream.media.encoder import EncoderSettings
+
+_CAP_720P = 4_000_000
+_BUFFER_S = 0.5
+"""The rate buffer in seconds of the highest rate: so long may one big key frame hold up a line of that rate."""
+_ENDLESS = 1 << 20
+"""Frames between key frames that the encoder makes by itself: key frames are set by time, from outside."""
+
+
+def rate_cap(width: int, height: int) -> int:
+    """Highest rate in bits a second where the user gave none: 4 Mb/s at 1280x720, rising slower than the area does."""
+    return round(_CAP_720P * math.pow(width * height / (1280 * 720), 0.75))
+
+
+def live_options(settings: EncoderSettings, width: int, height: int, bitrate: int | None) -> dict[str, str]:
+    """Options for the codec context. ``bitrate`` in bits a second caps constant quality; the user's options win."""
+    cap = bitrate or rate_cap(width, height)
+    usual = replace(settings, options={}).codec_options()
+    chosen = {**usual, **_common(cap), **_of_encoder(settings, usual)}
+    return {**chosen, **settings.options, **_parameter_lists(settings, chosen)}
+
+
+def _common(cap: int) -> dict[str, str]:
+    return {"g": str(_ENDLESS), "bf": "0", "maxrate": str(cap), "bufsize": str(round(cap * _BUFFER_S))}
+
+
+def _of_encoder(settings: EncoderSettings, usual: dict[str, str]) -> dict[str, str]:
+    codec = settings.codec
+    if codec == "libx264":
+        return {"tune": "zerolatency", "forced-idr": "1", "x264-params": "repeat-headers=1"}
+    if codec == "libx265":
+        parameters = f"{usual['x265-params']}:repeat-headers=1"
+        return {"tune": "zerolatency", "forced-idr": "1", "x265-params": parameters}
+    if codec == "libsvtav1":
+        return {"preset": settings.preset or "10", "svtav1-params": "pred-struct=1:lookahead=0:scd=0"}
+    if codec == "libvpx-vp9":
+        return {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1"}
+    if codec.endswith("_nvenc"):
+        return {"tune": "ull", "zerolatency": "1", "delay": "0", "rc": "vbr", "forced-idr": "1"}
+    return {}
+
+
+def _parameter_lists(settings: EncoderSettings, chosen: dict[str, str]) -> dict[str, str]:
+    """Lists such as ``x264-params`` hold ours and the user's; of two equal names the last one, the user's, counts."""
+    return {
+        name: f"{chosen[name]}:{settings.options[name]}"
+        for name in ("x264-params", "x265-params", "svtav1-params")
+        if name in chosen and name in settings.options
+    }

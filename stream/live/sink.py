@@ -1,0 +1,136 @@
+"""Where a live stream goes: encoded once, handed to every output, and never held up by any of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from av.stream import Stream
+
+from stream.live.encoding import LiveEncoder
+from stream.live.outputs.open import open_output
+from stream.live.outputs.output import Output, OutputEvent
+from stream.live.outputs.packets import AudioTrack, EncodedPicture, audio_packet, audio_track
+from stream.media.encoder import EncoderSettings
+from stream.media.frame import Frame, Packet
+from stream.quantities import Keep
+
+_CLOSE_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSinkSettings:
+    """How a live stream is encoded and recorded."""
+
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    bitrate: int | None = None
+    """Highest rate in bits a second; None = by the picture's size."""
+    key_every_s: float = 2.0
+    segment_s: float | None = None
+    """Recordings are cut into files of that many seconds; None = not cut."""
+    keep: Keep | None = None
+    """What of old recordings stays; None = all."""
+    overwrite: bool = False
+    """Replace a file that exists already."""
+
+
+class LiveSink:
+    """A ``Sink`` with one or more outputs. ``write`` takes as long as encoding does, whatever the outputs do."""
+
+    def __init__(
+        self,
+        uris: Sequence[str],
+        settings: LiveSinkSettings | None = None,
+        events: Callable[[OutputEvent], None] | None = None,
+    ) -> None:
+        """``events`` is called from the outputs' threads.
+
+        Raises the errors of ``stream.errors`` for everything that can be known beforehand.
+        """
+        self._settings = settings or LiveSinkSettings()
+        self.frames = 0
+        self._encoder: LiveEncoder | None = None
+        self._tracks: dict[int, tuple[Stream, AudioTrack | None]] = {}
+        self._ended = False
+        self.outputs: list[Output] = [
+            open_output(uri, self._settings.encoder, overwrite=self._settings.overwrite) for uri in uris
+        ]
+        self.uri = ", ".join(output.uri for output in self.outputs)
+        if any(not output.takes_frames for output in self.outputs):
+            self._encoder = LiveEncoder(
+                self._settings.encoder, bitrate=self._settings.bitrate, key_every_s=self._settings.key_every_s
+            )
+        for output in self.outputs:
+            output.start(self.request_key_frame, events or _ignore)
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be kept; complete after ``close``."""
+        of_encoder = list(self._encoder.notes) if self._encoder is not None else []
+        return of_encoder + [f"{output.uri}: {note}" for output in self.outputs for note in output.notes]
+
+    def request_key_frame(self) -> None:
+        """The next frame becomes a key frame. From any thread."""
+        if self._encoder is not None:
+            self._encoder.request_key_frame()
+
+    def write(self, frame: Frame) -> None:
+        """Encodes one frame and hands it to every output. Raises EncoderUnavailable."""
+        for output in self.outputs:
+            if output.takes_frames:
+                output.write_frame(frame)
+        if self._encoder is not None:
+            self._hand_out(self._encoder.encode(frame))
+        self.frames += 1
+
+    def write_packet(self, packet: Packet) -> None:
+        """Hands a packet of audio to every output; other kinds are passed over."""
+        if self._ended:
+            return
+        track = self._track(packet.stream)
+        copied = audio_packet(packet, track) if track is not None else None
+        if copied is not None:
+            for output in self.outputs:
+                output.write_audio(copied)
+
+    def _track(self, stream: Stream) -> AudioTrack | None:
+        """The track of a stream; after a reconnect the same one, if nothing about it has changed."""
+        known = next((track for seen, track in self._tracks.values() if seen is stream), None)
+        if known is not None:
+            return known
+        new, old = audio_track(stream), self._tracks.get(stream.index, (None, None))[1]
+        if new is not None and old is not None and new.about == old.about:
+            new = old
+        self._tracks[stream.index] = stream, new
+        return new
+
+    def close(self, timeout_s: float = _CLOSE_S) -> None:
+        """Writes out what waits and finalises, all outputs side by side; what is not done in time is abandoned."""
+        until = time.monotonic() + timeout_s
+        if not self._ended and self._encoder is not None:
+            self._hand_out(self._encoder.drain())
+        self._end(until)
+
+    def abort(self) -> None:
+        """Ends without what the encoder holds. Recordings stay: what was written so far is playable."""
+        self._end(time.monotonic() + _CLOSE_S)
+
+    def _hand_out(self, pictures: list[EncodedPicture]) -> None:
+        for picture in pictures:
+            for output in self.outputs:
+                if not output.takes_frames:
+                    output.write_picture(picture)
+
+    def _end(self, until: float) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        for output in self.outputs:
+            output.finish()
+        for output in self.outputs:
+            output.join(until - time.monotonic())
+
+
+def _ignore(event: OutputEvent) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,60 @@
+"""One encode, several outputs: what arrives in each, what is counted, and that nobody waits for anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+from live_frames import moving, times_of
+
+from stream.errors import OutputExists, UnsupportedContainer
+from stream.live.outputs.output import OutputEvent, OutputState
+from stream.live.sink import LiveSink, LiveSinkSettings
+
+
+def test_several_outputs_from_one_encode(tmp_path: Path) -> None:
+    events: list[OutputEvent] = []
+    targets = [tmp_path / name for name in ("a.mp4", "b.mkv", "c.ts")]
+    sink = LiveSink([*map(str, targets), "null:"], LiveSinkSettings(), events.append)
+    for frame in moving(60):
+        sink.write(frame)
+    sink.close(20)
+    for output in sink.outputs:
+        assert (output.offered, output.written, output.in_flight) == (60, 60, 0)
+        assert output.state is OutputState.CLOSED
+        assert output.dropped.total() == 0
+    for target in targets:
+        assert times_of(target) == pytest.approx([n / 25 for n in range(60)], abs=0.001)
+    streams = [av.open(str(target)).streams.video[0] for target in targets]
+    assert {(s.codec_context.name, s.width, s.height) for s in streams} == {("h264", 320, 180)}
+    assert [e.state for e in events if e.uri == "null:"] == [OutputState.WRITING, OutputState.CLOSED]
+
+
+def test_a_new_size_continues_in_another_file(tmp_path: Path) -> None:
+    sink = LiveSink([str(tmp_path / "a.mp4")])
+    for frame in [*moving(20), *moving(20, width=160, height=96, first=20)]:
+        sink.write(frame)
+    sink.close(20)
+    assert len(times_of(tmp_path / "a.mp4")) == 20
+    second = tmp_path / "a.2.mp4"
+    assert len(times_of(second)) == 20
+    assert av.open(str(second)).streams.video[0].width == 160
+    assert any("a.2.mp4" in note for note in sink.notes)
+
+
+def test_an_existing_file_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputExists):
+        LiveSink([str(target)])
+    sink = LiveSink([str(target)], LiveSinkSettings(overwrite=True))
+    for frame in moving(5):
+        sink.write(frame)
+    sink.close(20)
+    assert len(times_of(target)) == 5
+
+
+def test_a_container_that_cannot_hold_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedContainer):
+        LiveSink([str(tmp_path / "a.wav")])
