@@ -1,6 +1,7 @@
 """Opens what finds regions for a run: the SAM model that is installed, if the network can use what it finds.
 
-The model's sessions open in the segmenter's own thread, at the first snapshot: no frame waits for that either.
+The model's files are verified and its sessions opened in the segmenter's own thread, at the first snapshot: no frame
+waits for that either. One that was named is verified before, so that the run can refuse it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from stream.errors import StreamError
 from stream.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from stream.models.store import InstalledModel
     from stream.vision.regions import Segmentation
     from stream.vision.sam_regions import SamRegions
     from stream.vision.segmenter import Picture
@@ -25,16 +25,28 @@ GIVEN = ("embedding", "regions", "region_weights", "region_features")
 class Sam:
     """Segments snapshots with the two files of a SAM model, which are opened at the first."""
 
-    def __init__(self, encoder: Path, decoder: Path) -> None:
-        self._files = encoder, decoder
+    def __init__(self, model: InstalledModel, *, verified: bool) -> None:
+        self._model, self._verified = model, verified
+        self._damage: StreamError | None = None
         self._sam: SamRegions | None = None
 
     def __call__(self, rgb: Picture) -> Segmentation:
-        """Regions of an RGB picture uint8 [h, w, 3]. Raises ``ModelError``."""
+        """Regions of an RGB picture uint8 [h, w, 3]. Raises ``ModelError``, and ``ModelDamaged`` every time."""
+        self._sam = self._sam or self._open()
+        return self._sam(rgb)
+
+    def _open(self) -> SamRegions:
         from stream.vision.sam_regions import open_sam
 
-        self._sam = self._sam or open_sam(*self._files)
-        return self._sam(rgb)
+        if self._damage is not None:
+            raise self._damage
+        if not self._verified:
+            try:
+                self._model.verify()
+            except StreamError as error:
+                self._damage = error
+                raise
+        return open_sam(self._model.encoder, self._model.decoder)
 
     def stop(self) -> None:
         """Ends a call that goes on."""
@@ -58,14 +70,11 @@ def open_semantics(settings: Settings, wanted: tuple[str, ...]) -> tuple[Semanti
     choice = choose_sam(settings.sam)
     if choice.model is None:
         return None, choice.note
-    try:
+    named = settings.sam != "auto"
+    if named:
         choice.model.verify()
-    except StreamError as error:
-        if settings.sam != "auto":
-            raise
-        return None, f"every region is treated alike: {error}"
     from stream.vision.segmenter import Segmenter
     from stream.vision.semantics import Semantics
 
-    sam = Sam(choice.model.encoder, choice.model.decoder)
+    sam = Sam(choice.model, verified=named)
     return Semantics(Segmenter(sam, settings.sam_share, sam.stop), settings.sam_every), ""
