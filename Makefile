@@ -1,7 +1,8 @@
 # Set-up, tests and the demo, each with one command. Only Python >= 3.10 and make are needed beforehand.
 #
 #   make demo     install the run-time half into .venv, enhance the bundled night clip, say where the result is
-#   make test     install what the tests need, then ruff, mypy and pytest
+#   make test     install what the tests need, then ruff, mypy and pytest; with GStreamer and ffmpeg also the tests against
+#                 real servers, which skip without (scripts/install-gstreamer installs them where apt and root are to be had)
 #   make bench    throughput, start-up, memory and quality, printed and written to benchmarks/results/
 #   make lock     resolve the pinned, hashed requirement files again
 #   make clean    remove results and caches; make distclean removes .venv too
@@ -16,7 +17,7 @@ OUT ?= out
 BIN := $(VENV)/bin
 CLIP := demo/night-street.mp4
 
-.PHONY: demo test lint bench bench-quick lock clean distclean
+.PHONY: demo test gstreamer lint bench bench-quick lock clean distclean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -54,7 +55,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+gstreamer:
+	@scripts/install-gstreamer --if-possible
+
+test: lint gstreamer
 	$(BIN)/python -m pytest $(PYTEST)
 
 bench: $(VENV)/.dev
