@@ -106,6 +106,16 @@ class EncoderUnavailable(StreamError):
     exit_code = 2
 
 
+class StageStuck(StreamError):
+    """A stage of a live run works on one frame and does not come to an end."""
+
+
+class SettingFixed(StreamError):
+    """A setting that cannot change while a stream runs."""
+
+    exit_code = 2
+
+
 class DiskFull(StreamError):
     """No space was left while writing."""
 

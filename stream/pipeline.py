@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from engines.bundle import load_bundle
 from stream.compare import comparing
 from stream.errors import PhotoHasNoFrames
-from stream.media import EncoderSettings, Frame, VideoInfo, default_output, open_sink, open_source
+from stream.media import Frame, VideoInfo, default_output, open_sink, open_source
 from stream.media.uri import is_photo, local_path
 from stream.photos import PhotoRun, Redraw
 from stream.segmentation import GIVEN, open_semantics
 from stream.settings import Settings
 from stream.stages import Stages
-from stream.summary import ExitReason, SamFigures, Summary, versions
+from stream.summary import ExitReason, Summary, sam_figures, versions
 from stream.telemetry import Stats, Telemetry
 from stream.vision.enhancer import Enhancer
 from stream.vision.modes import FrameEnhancer, Full, Fused, open_mode
@@ -165,7 +165,7 @@ class Pipeline:
             mode=self.settings.mode,
             bundle=self._bundle,
             inputs_not_given=self._not_given,
-            sam=_sam_figures(self._semantics),
+            sam=sam_figures(self._semantics),
             network_runs=enhancer.network_runs if enhancer else 0,
             network_failures=enhancer.network_failures if enhancer else 0,
             cuts=enhancer.cuts if enhancer else 0,
@@ -232,7 +232,7 @@ class Pipeline:
             network = self._network()
             sink = None
             if to_sink:
-                sink = open_sink(self.output, source, _encoder(settings), overwrite=settings.overwrite)
+                sink = open_sink(self.output, source, settings.encoder(), overwrite=settings.overwrite)
                 self._notes.append(sink.notes)
         except BaseException:
             source.close()
@@ -259,20 +259,6 @@ class Pipeline:
     def _redraw(self) -> Redraw | None:
         network = self._network()
         return None if network is None else network.photo
-
-
-def _encoder(settings: Settings) -> EncoderSettings:
-    """The encoder's own defaults where nothing was said."""
-    said = {"crf": settings.crf, "preset": settings.preset}
-    chosen = {name: value for name, value in said.items() if value is not None}
-    return EncoderSettings(codec=settings.codec, options=dict(settings.encoder_options), **chosen)  # type: ignore[arg-type]
-
-
-def _sam_figures(semantics: Semantics | None) -> SamFigures | None:
-    if semantics is None:
-        return None
-    segmenter = semantics.segmenter
-    return SamFigures(segmenter.runs, segmenter.empty, segmenter.failures, semantics.refused, segmenter.cpu_seconds)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

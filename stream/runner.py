@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from engines.errors import BundleError, DeviceError, EngineError
 from stream.doctor import kernels_compiled
@@ -21,6 +21,7 @@ from stream.errors import StreamError
 from stream.jobs import Job
 from stream.pipeline import Pipeline
 from stream.progress import Display, open_display, result_line, result_table
+from stream.redaction import redact
 from stream.settings import Settings
 from stream.summary import Summary, to_json
 
@@ -31,11 +32,21 @@ _REFRESH_S = 0.1
 _GRACE_S = 2.0
 
 
+class Run(Protocol):
+    """What a signal may end."""
+
+    def stop(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def join(self, timeout: float | None = None) -> bool: ...
+
+
 @dataclass(slots=True)
 class Interrupts:
-    """Turns SIGINT and SIGTERM into a stop of the running pipeline, and the second one into the end."""
+    """Turns SIGINT and SIGTERM into a stop of what runs, and the second one into the end."""
 
-    pipeline: Pipeline | None = None
+    pipeline: Run | None = None
     exit_code: int = 0
     _before: dict[signal.Signals, Any] = field(default_factory=dict)
 
@@ -113,14 +124,14 @@ def _run_job(job: Job, settings: Settings, interrupts: Interrupts, display: Disp
 def report(error: BaseException, *, debug: bool, kept: Summary | None = None) -> int:
     """Say on standard error, in one line, what went wrong; the traceback only for ``debug``. Returns the exit code."""
     if debug:
-        traceback.print_exception(error)
+        print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
     text = str(error)
     if not isinstance(error, (StreamError, EngineError)):
         text = f"{type(error).__name__}: {text}. This is a fault of stream-enhance; --debug shows where."
     text = f"{text.rstrip('.')}."
     if kept is not None and kept.output is not None and not getattr(error, "kept", ""):
         text += f" The first {kept.frames_out} frames were kept in {kept.output}."
-    print(f"error: {text}", file=sys.stderr, flush=True)
+    print(f"error: {redact(text)}", file=sys.stderr, flush=True)
     if isinstance(error, StreamError):
         return error.exit_code
     return USAGE if isinstance(error, (BundleError, DeviceError)) else FAILED
@@ -128,7 +139,11 @@ def report(error: BaseException, *, debug: bool, kept: Summary | None = None) ->
 
 def write_summaries(summaries: Sequence[Summary], settings: Settings) -> int:
     """To the file or to standard output. Returns the exit code."""
-    text = to_json(summaries)
+    return write_summary(to_json(summaries), settings)
+
+
+def write_summary(text: str, settings: Settings) -> int:
+    """As ``write_summaries``, for JSON that is text already."""
     if str(settings.summary) == "-":
         sys.stdout.write(text)
         return 0

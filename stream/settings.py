@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stream import quantities
+
+if TYPE_CHECKING:
+    from stream.media.encoder import EncoderSettings
 
 Compare = Literal["none", "split", "side"]
 Mode = Literal["fused", "full"]
@@ -223,6 +226,14 @@ class Settings(BaseSettings):
     )
     quiet: bool = Field(False, title="Quiet", description="Say nothing but errors.")
     debug: bool = Field(False, title="Debug", description="Show tracebacks and the log of the libraries.")
+
+    def encoder(self) -> EncoderSettings:
+        """How video is encoded; the encoder's own defaults where nothing was said."""
+        from stream.media.encoder import EncoderSettings
+
+        said = {"crf": self.crf, "preset": self.preset}
+        chosen: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        return EncoderSettings(codec=self.codec, options=dict(self.encoder_options), **chosen)
 
     @field_validator("tile")
     @classmethod

@@ -7,9 +7,12 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stream.telemetry import StageFigures
+
+if TYPE_CHECKING:
+    from stream.vision.semantics import Semantics
 
 ExitReason = Literal["complete", "interrupted", "failed"]
 
@@ -71,6 +74,14 @@ class Summary:
     settings: dict[str, object]
     versions: dict[str, str]
     notes: tuple[str, ...]
+
+
+def sam_figures(semantics: Semantics | None) -> SamFigures | None:
+    """What the segmenter of a run did so far."""
+    if semantics is None:
+        return None
+    segmenter = semantics.segmenter
+    return SamFigures(segmenter.runs, segmenter.empty, segmenter.failures, semantics.refused, segmenter.cpu_seconds)
 
 
 def to_json(summaries: Sequence[Summary]) -> str:

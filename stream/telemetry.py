@@ -10,7 +10,7 @@ import math
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +36,15 @@ class LatencyHistogram:
         self.count += 1
         self.total += seconds
 
+    @staticmethod
+    def of(*parts: LatencyHistogram) -> LatencyHistogram:
+        """All durations of the parts together."""
+        whole = LatencyHistogram()
+        whole._bins = [sum(counts) for counts in zip(*(part._bins for part in parts), strict=True)]
+        whole.count = sum(whole._bins)
+        whole.total = sum(part.total for part in parts)
+        return whole
+
     def below(self, seconds: float) -> int:
         """How many of the counted durations were shorter, to within a bin (5 %)."""
         index = int(math.log(seconds / _SHORTEST) / _GROWTH) if seconds > _SHORTEST else 0
@@ -50,6 +59,55 @@ class LatencyHistogram:
             if count and seen >= rank:
                 return _SHORTEST * math.exp((index + 0.5) * _GROWTH)
         return 0.0
+
+
+class RecentLatency:
+    """Percentiles of the last one or two ``span_s``, for runs whose beginning nobody asks about any more.
+
+    One thread adds, others read.
+    """
+
+    def __init__(self, span_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._span, self._clock = span_s, clock
+        self._began = clock()
+        self._before, self._now = LatencyHistogram(), LatencyHistogram()
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        if self._clock() - self._began > self._span:
+            self._before, self._now, self._began = self._now, LatencyHistogram(), self._clock()
+        self._now.add(seconds)
+
+    def quantile(self, share: float) -> float:
+        """As ``LatencyHistogram.quantile``."""
+        return LatencyHistogram.of(self._before, self._now).quantile(share)
+
+
+class RecentRate:
+    """How often something happened a second, over the last ``span_s``. Any thread may call."""
+
+    def __init__(self, span_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._span, self._clock = span_s, clock
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._times: deque[float] = deque()
+
+    def add(self) -> None:
+        """It happened now."""
+        with self._lock:
+            self._times.append(self._clock())
+            self._forget()
+
+    def value(self) -> float:
+        """Times a second."""
+        with self._lock:
+            self._forget()
+            return len(self._times) / max(1e-3, min(self._span, self._clock() - self._began))
+
+    def _forget(self) -> None:
+        oldest = self._clock() - self._span
+        while self._times and self._times[0] < oldest:
+            self._times.popleft()
 
 
 @dataclass(slots=True)

@@ -61,7 +61,8 @@ class Enhancer:
         many as pay off.
         """
         self._predict = predict
-        self._strength = strength
+        self.strength = strength
+        """0..1; may be changed between frames."""
         self._network_every = network_every
         self._telemetry = telemetry or Telemetry()
         self._denoiser = Denoiser(denoise, threads)
@@ -90,7 +91,7 @@ class Enhancer:
 
         Raises ``EngineError`` if the network fails otherwise than by a value that is not finite before it ever worked.
         """
-        if self._predict is None or self._strength == 0.0:
+        if self._predict is None or self.strength == 0.0:
             return frame
         seen = self._observer.observe(frame, self._shown, moving=self._needs_motion)
         self._turn(seen)
@@ -99,7 +100,7 @@ class Enhancer:
         grid = self._smooth(seen, regions)
         self._look(frame, seen, grid)
         self._shown = grid
-        self.grid = grid.blend(self._strength)
+        self.grid = grid.blend(self.strength)
         return self._apply(frame, self.grid, seen)
 
     def close(self) -> None:

@@ -47,7 +47,8 @@ class FullEnhancer:
         ``semantics`` finds regions beside the frames; ``colours`` says how the network had them painted.
         """
         self._network = network
-        self._strength = strength
+        self.strength = strength
+        """0..1; may be changed between frames."""
         self._colours = colours
         self._telemetry = telemetry or Telemetry()
         self._observer = Observer(self._telemetry)
@@ -64,7 +65,7 @@ class FullEnhancer:
 
         Raises ``EngineError`` if the network fails otherwise than by a value that is not finite before it ever worked.
         """
-        if self._strength == 0.0:
+        if self.strength == 0.0:
             return frame
         extra = None if self.semantics is None else self._look(frame, self.semantics)
         with self._telemetry.stage("to_rgb").measure():
@@ -74,7 +75,7 @@ class FullEnhancer:
             return frame
         with self._telemetry.stage("apply").measure():
             enhanced = fresh_like(frame)
-            apply_change(frame.planes, before, after, self._strength, enhanced.planes)
+            apply_change(frame.planes, before, after, self.strength, enhanced.planes)
         if self.semantics is not None:
             cut = self._seen is not None and self._seen.change is not Change.NONE
             self.semantics.look(frame.seq, frame.time, cut=cut, snapshot=lambda: rgb_codes(sample(enhanced.planes)))

@@ -13,9 +13,10 @@ from engines.planes import Bytes
 from stream.media import Frame
 from stream.settings import Settings
 from stream.telemetry import Telemetry
-from stream.vision.enhancer import Enhancer
+from stream.vision.enhancer import Enhancer, Predict
 
 if TYPE_CHECKING:
+    from engines.picture_network import PictureNetwork
     from stream.vision.full_enhancer import FullEnhancer
     from stream.vision.semantics import Semantics
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 class FrameEnhancer(Protocol):
     """What enhances the frames of one video, and what it counts."""
 
+    strength: float
+    """0..1; may be changed between frames."""
     cuts: int
     network_runs: int
     network_failures: int
@@ -40,10 +43,12 @@ class FrameEnhancer(Protocol):
 class Fused:
     """Thumbnail, tone-curve grid, one pass."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, model: Predict | None = None) -> None:
+        """``model``: one that is open already, such as that of several streams."""
         from engines.tone_model import ToneModel
 
-        self._model = ToneModel(bundle)
+        self._model: Predict = model or ToneModel(bundle)
+        self.card = bundle.card
         self.extra_inputs = self._model.extra_inputs
 
     def enhancer(self, settings: Settings, telemetry: Telemetry, semantics: Semantics | None) -> Enhancer:
@@ -54,7 +59,7 @@ class Fused:
             network_every=settings.network_every,
             denoise=settings.denoise,
             semantics=semantics,
-            colours=self._model.card.region_colours,
+            colours=self.card.region_colours,
             threads=settings.threads,
             telemetry=telemetry,
         )
@@ -70,10 +75,12 @@ class Fused:
 class Full:
     """The network at full size, in tiles."""
 
-    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+    def __init__(self, bundle: Bundle, settings: Settings, network: PictureNetwork | None = None) -> None:
+        """``network``: one that is open already, such as that of several streams."""
         from engines.full_picture import open_full
 
-        self._network = open_full(bundle, threads=settings.threads, tile=settings.tile)
+        self._network = network or open_full(bundle, threads=settings.threads, tile=settings.tile)
+        self.card = bundle.card
         self.extra_inputs = self._network.extra_inputs
 
     def enhancer(self, settings: Settings, telemetry: Telemetry, semantics: Semantics | None) -> FullEnhancer:
@@ -84,7 +91,7 @@ class Full:
             self._network,
             strength=settings.strength,
             semantics=semantics,
-            colours=self._network.card.region_colours,
+            colours=self.card.region_colours,
             telemetry=telemetry,
         )
 

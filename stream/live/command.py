@@ -1,0 +1,101 @@
+"""One live stream from the command line: what is shown, signals, the summary, the exit code."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from stream.doctor import kernels_compiled
+from stream.jobs import LiveJob
+from stream.live.configuration import StreamConfig
+from stream.live.enhancing import Network
+from stream.live.log import EventLog
+from stream.live.run import LiveRun
+from stream.live.summary import LiveStats, result_line, status_line, to_json
+from stream.runner import Interrupts, report, write_summary
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_REFRESH_S = 0.2
+_NAME = "live"
+
+
+class StatusLine:
+    """The last line of a terminal; events scroll above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        self._text = Text
+        self._live: Live = Live(console=Console(stderr=True, highlight=False), transient=True, refresh_per_second=5)
+
+    def __enter__(self) -> StatusLine:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, stats: LiveStats) -> None:
+        """Show the figures of this moment."""
+        self._live.update(self._text(status_line(stats), overflow="ellipsis", no_wrap=True))
+
+
+def run_live(job: LiveJob, settings: Settings) -> int:
+    """Run one live stream until it ends or a signal ends it. Returns the exit code."""
+    log = EventLog(lowest="error" if settings.quiet else "info")
+    if not settings.quiet and not kernels_compiled():
+        print("note: the kernels are compiled for this processor, once; that takes about a minute", file=sys.stderr)
+    network = load_in_background(settings) if settings.strength > 0 else None
+    with Interrupts() as interrupts:
+        run = LiveRun(StreamConfig(_NAME, job.source, job.outputs, settings), network, events=log.of(""))
+        interrupts.pipeline = run
+        run.start()
+        if interrupts.exit_code:
+            run.stop()
+        with _display(settings) as show:
+            while not run.join(_REFRESH_S):
+                show(run.stats())
+                log.flush()
+        log.flush(everything=True)
+        summary = run.summary()
+        interrupts.pipeline = None
+    if not settings.quiet:
+        for note in summary.notes:
+            print(f"note: {note}", file=sys.stderr)
+        print(result_line(summary), file=sys.stderr)
+    code = report(run.error, debug=settings.debug) if run.error is not None else interrupts.exit_code
+    if settings.summary is not None:
+        code = write_summary(to_json(summary), settings) or code
+    return code
+
+
+def load_in_background(settings: Settings) -> Future[Network]:
+    """The network of the settings, loaded by a thread that the interpreter waits for at its end."""
+    future: Future[Network] = Future()
+
+    def body() -> None:
+        try:
+            from engines.bundle import load_bundle
+            from stream.vision.modes import open_mode
+
+            future.set_result(open_mode(load_bundle(settings.model), settings))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=body, name="load").start()
+    return future
+
+
+def _display(settings: Settings) -> AbstractContextManager[Callable[[LiveStats], Any]]:
+    if settings.quiet or not sys.stderr.isatty():
+        return nullcontext(lambda stats: None)
+    return StatusLine()

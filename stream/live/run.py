@@ -1,0 +1,348 @@
+"""One live stream from its source to its outputs: ``LiveRun(config, network).start()``, and it goes on for months.
+
+The source connects while the network loads. Nothing here waits for the far end of anything; what fails is tried again,
+and ``stats`` tells at any moment how it is going.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from stream.errors import SettingFixed
+from stream.live.configuration import StreamConfig
+from stream.live.enhancing import LiveEnhancer, Network
+from stream.live.sink import LiveSink, LiveSinkSettings
+from stream.live.source import LiveSource, SourcePolicy
+from stream.live.stages import Events, Incoming, Limits, LiveStages
+from stream.live.state import SourceEvent, SourceState
+from stream.live.summary import LiveStats, LiveSummary, RunState, SourceFigures, output_figures, plain
+from stream.live.writing import LiveOutputs, LiveWriter, Presence
+from stream.media import VideoInfo
+from stream.media.sources.connection import SourceOptions
+from stream.quantities import keep
+from stream.redaction import redact
+from stream.settings import Settings
+from stream.summary import ExitReason, sam_figures, versions
+from stream.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from engines.errors import EngineError
+    from stream.live.outputs.output import OutputEvent
+
+CHANGEABLE = ("strength", "denoise", "network_every", "sam_every", "when")
+"""Settings that ``LiveRun.apply`` takes."""
+_TROUBLE = (SourceState.STALLED, SourceState.RECONNECTING)
+
+
+class LiveInput(Incoming, Protocol):
+    """What a run needs of a ``LiveSource``."""
+
+    uri: str
+    video: VideoInfo | None
+    state: SourceState
+    generation: int
+    reconnects: int
+    stalls: int
+    last_error: str
+    notes: list[str]
+
+    @property
+    def damaged(self) -> int: ...
+
+    @property
+    def lost_before_key_frame(self) -> int: ...
+
+    @property
+    def stuck_readers(self) -> int: ...
+
+
+OpenSource = Callable[[StreamConfig, Callable[[SourceEvent], None]], LiveInput]
+OpenSink = Callable[[StreamConfig, "Callable[[OutputEvent], None]"], LiveOutputs]
+
+
+def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]) -> LiveSource:
+    """The source of a configuration; nothing is connected yet."""
+    settings = config.settings
+    options = SourceOptions(transport=settings.transport, options=dict(settings.source_options))
+    return LiveSource(config.source, options, SourcePolicy(give_up_after_s=settings.give_up_after), events=events)
+
+
+def open_live_sink(config: StreamConfig, events: Callable[[OutputEvent], None]) -> LiveSink:
+    """The outputs of a configuration. Raises the errors of ``stream.errors`` for what can be known beforehand."""
+    settings = config.settings
+    return LiveSink(
+        config.outputs,
+        LiveSinkSettings(
+            encoder=settings.encoder(),
+            bitrate=settings.bitrate,
+            key_every_s=settings.key_every,
+            segment_s=settings.segment,
+            keep=None if settings.keep is None else keep(settings.keep),
+            overwrite=settings.overwrite,
+        ),
+        events,
+    )
+
+
+class LiveRun:
+    """Start it once. ``stats``, ``apply`` and ``stop`` may be called from any thread."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        network: Network | Future[Network] | None,
+        *,
+        events: Events = lambda event, **fields: None,
+        open_source: OpenSource = open_live_source,
+        open_sink: OpenSink = open_live_sink,
+        limits: Limits | None = None,
+    ) -> None:
+        """``network`` may still be loading; None leaves frames as they come. ``events`` is told what happens.
+
+        Opens the outputs, and raises what that raises.
+        """
+        self.config = config
+        self.telemetry = Telemetry()
+        self._network, self._events, self._connect = network, events, open_source
+        self._limits = limits
+        self._enhancers: list[LiveEnhancer] = []
+        self._settings = config.settings
+        self._presence = Presence()
+        self._writer = LiveWriter(
+            open_sink(config, self._output_event),
+            self._presence,
+            config.settings.away,
+            showing=lambda shown: events("notice", shown=shown),
+        )
+        self._stages: LiveStages | None = None
+        self._inputs: list[LiveInput] = []
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+        return self.config.name
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the run, if not ``stop``."""
+        return self._stages.error if self._stages else None
+
+    @property
+    def state(self) -> RunState:
+        """What it is doing."""
+        stages = self._stages
+        if stages is None:
+            return RunState.STARTING
+        if stages.wait(0):
+            return RunState.FAILED if stages.error else RunState.STOPPED
+        if stages.stopping:
+            return RunState.STOPPING
+        if self.telemetry.first_frame_s is None:
+            return RunState.STARTING
+        return RunState.RUNNING if self._presence.away_since is None else RunState.AWAY
+
+    @property
+    def outputs(self) -> Sequence[object]:
+        """The outputs, as the sink has them."""
+        return self._writer.sink.outputs
+
+    def start(self) -> None:
+        """Connect and start the threads; returns at once."""
+        if self._stages is not None:
+            raise RuntimeError("a live run starts once: make another one")
+        self.telemetry.begin()
+        self._stages = LiveStages(
+            self._open_source,
+            self._prepare,
+            self._writer,
+            self._presence,
+            self.telemetry,
+            staleness_s=self._settings.staleness,
+            limits=self._limits,
+            events=self._events,
+            ended=self._tell_end,
+        )
+        self.telemetry.watch_damage(lambda: self._input.damaged)
+        self._events("run", state="started", source=self._input.uri, outputs=self._writer.sink.uri)
+        self._stages.start()
+
+    def stop(self) -> None:
+        """End: finish the frames in flight, finalise the outputs, within 2 s. Returns at once."""
+        if self._stages is not None:
+            self._stages.stop()
+
+    def abort(self) -> None:
+        """End at once, without the frames in flight; recordings stay playable. Returns at once."""
+        if self._stages is not None:
+            self._stages.abort()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most ``timeout`` seconds; whether it has come."""
+        return self._running.wait(timeout)
+
+    def request_key_frame(self) -> None:
+        """The next frame becomes a key frame."""
+        self._writer.sink.request_key_frame()
+
+    def apply(self, changes: Mapping[str, object]) -> None:
+        """Change settings from the next frame on: strength, denoise, network_every, sam_every, when.
+
+        All or none. Raises ``SettingFixed`` for other settings, ``pydantic.ValidationError`` for values out of range.
+        """
+        fixed = [name for name in changes if name not in CHANGEABLE]
+        if fixed:
+            raise SettingFixed(
+                f"{', '.join(fixed)} cannot change while the stream {self.name} runs",
+                do=f"Start it anew; what can change is {', '.join(CHANGEABLE)}",
+            )
+        self._settings = Settings(**(self._settings.model_dump() | dict(changes)))
+        for enhancer in self._enhancers[-1:]:
+            enhancer.change(self._settings)
+        self._events("settings", **changes)
+
+    def stats(self) -> LiveStats:
+        """Counts, rates, latencies and states of this moment."""
+        counted, stages, source = self.telemetry.snapshot(), self._running, self._input
+        enhancer = self._enhancers[-1] if self._enhancers else None
+        runs, failures, cuts = map(sum, zip((0, 0, 0), *(each.counts for each in self._enhancers), strict=True))
+        return LiveStats(
+            name=self.name,
+            state=self.state,
+            source=_source_figures(source),
+            outputs=output_figures(self._writer.sink.outputs),
+            width=source.video.width if source.video else 0,
+            height=source.video.height if source.video else 0,
+            frames_in=counted.frames_in,
+            frames_out=counted.frames_out,
+            dropped=counted.dropped,
+            notices=self._writer.notices,
+            night=enhancer.night if enhancer else None,
+            brightness=enhancer.gate.brightness if enhancer and enhancer.gate else None,
+            fps_in=stages.rate_in.value(),
+            fps_out=stages.rate_out.value(),
+            latency_p50_ms=1e3 * stages.latency.quantile(0.50),
+            latency_p95_ms=1e3 * stages.latency.quantile(0.95),
+            stages=counted.stages,
+            network_runs=runs,
+            network_failures=failures,
+            passed_through=sum(each.passed_through for each in self._enhancers),
+            cuts=cuts,
+            sam_age_s=enhancer.sam_age_s if enhancer else None,
+            restarts=stages.restarts.total,
+            stuck_threads=stages.stuck_threads,
+            elapsed_s=counted.elapsed_s,
+            cpu_s=counted.cpu_s,
+            peak_rss_mb=counted.peak_rss_mb,
+        )
+
+    def summary(self) -> LiveSummary:
+        """The record of the run so far, without any credentials."""
+        stats, error = self.stats(), self.error
+        reason: ExitReason = "failed" if error else "interrupted" if self._running.stopping else "complete"
+        network = self._loaded
+        card = network.card if network else None
+        return LiveSummary(
+            name=self.name,
+            exit_reason=reason,
+            error=redact(str(error) or type(error).__name__) if error else None,
+            first_frame_s=self.telemetry.first_frame_s,
+            figures=stats,
+            mode=self._settings.mode,
+            bundle={"name": card.name, "kind": card.kind, "sha256": card.sha256} if card else None,
+            sam=sam_figures(self._enhancers[-1].semantics) if self._enhancers else None,
+            settings=plain(self._settings.model_dump(mode="json", exclude={"output", "summary", "quiet", "debug"})),
+            versions=versions(),
+            notes=tuple(redact(note) for note in self._notes()),
+        )
+
+    @property
+    def _running(self) -> LiveStages:
+        if self._stages is None:
+            raise RuntimeError("the live run was not started: call start()")
+        return self._stages
+
+    @property
+    def _input(self) -> LiveInput:
+        return self._inputs[-1]
+
+    @property
+    def _loaded(self) -> Network | None:
+        if isinstance(self._network, Future):
+            done = self._network.done() and self._network.exception() is None
+            return self._network.result() if done else None
+        return self._network
+
+    def _open_source(self) -> LiveInput:
+        source = self._connect(self.config, self._source_event)
+        self._inputs = [source]
+        return source
+
+    def _prepare(self) -> LiveEnhancer:
+        network = self._network.result() if isinstance(self._network, Future) else self._network
+        enhancer = LiveEnhancer(
+            self._settings, network, self.telemetry, failed=self._enhance_failed, switched=self._switched
+        )
+        self._enhancers.append(enhancer)
+        return enhancer
+
+    def _notes(self) -> list[str]:
+        sources = [note for source in self._inputs for note in source.notes]
+        found = sources + [note for each in self._enhancers for note in each.notes] + list(self._writer.sink.notes)
+        return list(dict.fromkeys(found))
+
+    def _source_event(self, event: SourceEvent) -> None:
+        trouble = event.state in _TROUBLE
+        self._events(
+            "source",
+            level="error" if event.state is SourceState.FAILED else "warning" if trouble else "info",
+            state=event.state.value,
+            generation=event.generation,
+            attempt=event.attempt or None,
+            error=redact(event.error),
+            retry_in_s=event.retry_in_s,
+        )
+
+    def _output_event(self, event: OutputEvent) -> None:
+        self._events(
+            "output",
+            level="warning" if event.error else "info",
+            uri=redact(event.uri),
+            state=event.state.value,
+            error=redact(event.error),
+            retry_in_s=event.retry_in_s,
+        )
+
+    def _enhance_failed(self, error: EngineError) -> None:
+        self._events("enhance", level="warning", error=redact(str(error)), kept="the frame as it came")
+
+    def _switched(self, night: bool) -> None:
+        self._events("gate", state="night" if night else "day")
+
+    def _tell_end(self) -> None:
+        counted, error = self.telemetry.snapshot(), self.error
+        self._events(
+            "run",
+            level="error" if error else "info",
+            state="failed" if error else "stopped",
+            error=redact(str(error)) if error else None,
+            frames_in=counted.frames_in,
+            frames_out=counted.frames_out,
+            dropped=sum(counted.dropped.values()),
+            elapsed_s=counted.elapsed_s,
+        )
+
+
+def _source_figures(source: LiveInput) -> SourceFigures:
+    return SourceFigures(
+        uri=redact(source.uri),
+        state=source.state.value,
+        generation=source.generation,
+        reconnects=source.reconnects,
+        stalls=source.stalls,
+        damaged=source.damaged,
+        lost_before_key_frame=source.lost_before_key_frame,
+        stuck_readers=source.stuck_readers,
+        last_error=redact(source.last_error),
+    )
