@@ -164,8 +164,8 @@ class PacketOutput:
     def _write(self, picture: EncodedPicture) -> None:
         if self._writer is not None and picture.key_frame and self._has_changed(picture):
             writer, self._writer = self._writer, None
-            self._settle(writer)
             self._close_quietly(writer)
+            self._settle(writer)
         if self._writer is None and self._connects:
             self._line.lose("reconnecting")
             self._line.shut("reconnecting")
@@ -202,8 +202,8 @@ class PacketOutput:
         self._failed_since_open = True
         writer, self._writer = self._writer, None
         if writer is not None:
-            self._settle(writer)
             self._close_quietly(writer)
+            self._settle(writer)
         if is_final(reason):
             self._enter(OutputState.FAILED)
             return

@@ -7,26 +7,57 @@ from pathlib import Path
 from stream.errors import UnsupportedContainer
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.line import LineLimits
+from stream.live.outputs.network import Address, NetworkWriter
 from stream.live.outputs.null import NullOutput
 from stream.live.outputs.output import Output
 from stream.live.outputs.recording import FileWriter, PartNames
 from stream.media.containers import muxer_for, video_refusal
+from stream.media.credentials import fill_in
 from stream.media.encoder import EncoderSettings
 from stream.media.sinks.partial import check_target
+from stream.media.sources.connection import scheme_of
 from stream.media.uri import local_path
+from stream.redaction import redact
 
 _FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
 """A disk may take its time; a file loses nothing meanwhile."""
+_MUXERS = {
+    "rtsp": "rtsp",
+    "rtsps": "rtsp",
+    "rtmp": "flv",
+    "rtmps": "flv",
+    "udp": "mpegts",
+    "tcp": "mpegts",
+    "rtp": "rtp_mpegts",
+}
+"""What FFmpeg speaks over an address."""
+_DATAGRAM = 1316
+"""Seven packets of MPEG-TS: the largest number that fits into one packet of Ethernet."""
 
 
 def open_output(uri: str, encoder: EncoderSettings, *, overwrite: bool = False) -> Output:
     """The output for a URI, not started yet.
 
-    Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable for what can be known beforehand.
+    Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable, SecretMissing for what can be known
+    beforehand.
     """
+    scheme = scheme_of(uri)
     if uri == "null:":
         return NullOutput()
+    if scheme in _MUXERS:
+        return _network(uri, scheme, encoder)
     return _recording(local_path(uri), encoder, overwrite=overwrite)
+
+
+def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
+    url, muxer = fill_in(uri), _MUXERS[scheme]
+    if muxer != "rtsp":
+        check_holds(encoder, muxer, redact(uri))
+    options = {"rtsp_transport": "tcp"} if muxer == "rtsp" else {}
+    if scheme == "udp" and "pkt_size=" not in url:
+        url += f"{'&' if '?' in url else '?'}pkt_size={_DATAGRAM}"
+    address = Address(url, muxer, options)
+    return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
 
 
 def _recording(target: Path, encoder: EncoderSettings, *, overwrite: bool) -> Output:

@@ -1,0 +1,237 @@
+"""Outputs into a network, each connection a process of its own: real servers, killed, frozen, silent, restarted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import pytest
+from live_clients import until
+from live_frames import moving, times_of
+
+from benchmarks.live_server import RtspServer, free_port
+from stream.live.outputs.output import Output, OutputEvent, OutputState
+from stream.live.sink import LiveSink, LiveSinkSettings
+from stream.media.encoder import EncoderSettings
+
+OPEN_SINKS: list[LiveSink] = []
+
+
+@pytest.fixture(autouse=True)
+def sinks_end() -> Iterator[None]:
+    yield
+    while OPEN_SINKS:
+        OPEN_SINKS.pop().abort()
+
+
+class Feed:
+    """Writes moving pictures into a sink, about as fast as live, until a condition holds."""
+
+    def __init__(self, *uris: str, codec: str = "libx264") -> None:
+        self.events: list[OutputEvent] = []
+        settings = LiveSinkSettings(encoder=EncoderSettings(codec=codec), key_every_s=0.5)
+        self.sink = LiveSink(uris, settings, self.events.append)
+        OPEN_SINKS.append(self.sink)
+        self.number = 0
+
+    def until(self, condition: Callable[[], object], what: str, *, width: int = 320, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}; {self.said()}"
+            for frame in moving(1, first=self.number, width=width):
+                self.sink.write(frame)
+            self.number += 1
+            time.sleep(0.02)
+
+    def pictures(self, count: int, **options: int) -> None:
+        end = self.number + count
+        self.until(lambda: self.number >= end, "fed", **options)
+
+    def said(self) -> list[str]:
+        return [f"{event.state.value} {event.error}" for event in self.events]
+
+
+def accounted(output: Output) -> bool:
+    return output.offered == output.written + output.dropped.total() + output.in_flight and output.in_flight >= 0
+
+
+def reading(url: str, sizes: list[int], stop: threading.Event) -> threading.Thread:
+    """A reader that joins on the way and comes back; ``sizes`` gets the width of each picture."""
+
+    def read() -> None:
+        options = {"rtsp_transport": "tcp", "probesize": "32768", "analyzeduration": "200000"}
+        while not stop.is_set():
+            try:
+                with av.open(url, options=options, timeout=(5, 2)) as container:
+                    for picture in container.decode(video=0):
+                        sizes.append(picture.width)
+                        if stop.is_set():
+                            return
+            except (av.FFmpegError, OSError):
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_reader_of_udp_joins_on_the_way(codec: str) -> None:
+    url = f"udp://127.0.0.1:{free_port()}"
+    feed, sizes, stop = Feed(url, codec=codec), [], threading.Event()
+    output = feed.sink.outputs[0]
+    feed.until(lambda: output.written > 20, "sent")
+    thread = reading(f"{url}?timeout=2000000", sizes, stop)
+    feed.until(lambda: len(sizes) > 10, "read")
+    stop.set()
+    feed.sink.close(20)
+    thread.join(30)
+    assert output.state is OutputState.CLOSED
+    assert output.in_flight == 0
+    assert accounted(output)
+    assert set(output.dropped) <= {"connecting"}
+
+
+def test_a_stream_over_tcp_begins_with_a_key_frame_at_time_0(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        feed = Feed(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        taken = tmp_path / "taken.ts"
+
+        def take() -> None:
+            connection, _ = server.accept()
+            with connection, taken.open("wb") as file:
+                while data := connection.recv(65536):
+                    file.write(data)
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        output = feed.sink.outputs[0]
+        feed.until(lambda: output.written > 30, "sent")
+        feed.sink.close(20)
+        thread.join(30)
+    times = times_of(taken)
+    assert len(times) == output.written
+    assert times == pytest.approx([n / 25 for n in range(len(times))], abs=0.001)
+
+
+def test_a_server_that_never_answers_holds_up_nobody(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://operator:hunter2secret@127.0.0.1:{silent.getsockname()[1]}/x"
+        target = tmp_path / "a.mp4"
+        feed = Feed(url, str(target))
+        network, file = feed.sink.outputs
+        feed.until(lambda: network.state is OutputState.WAITING, "noticed")
+        feed.pictures(10)
+        assert accounted(network)
+        assert network.written == 0
+        feed.sink.close(20)
+    assert len(times_of(target)) == file.written == feed.number
+    told = f"{feed.events} {feed.sink.notes} {network.last_error} {network.uri}"
+    assert "hunter2secret" not in told
+    assert "127.0.0.1" in network.last_error
+
+
+def test_closing_does_not_wait_for_a_server_that_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = tmp_path / "a.mp4"
+        feed = Feed(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x", str(target))
+        network, file = feed.sink.outputs
+        feed.pictures(10)
+        connection, _ = silent.accept()  # it has connected now, and waits for an answer
+        feed.sink.close(3)
+        connection.close()
+        until(lambda: network.state is OutputState.CLOSED, "given up")
+    assert file.state is OutputState.CLOSED
+    assert len(times_of(target)) == 10
+
+
+def test_rtmp() -> None:
+    url = f"rtmp://127.0.0.1:{free_port()}/live/cam"
+    received: list[float] = []
+
+    def serve() -> None:
+        options = {"listen": "1", "probesize": "32768"}
+        with contextlib.suppress(OSError), av.open(url, options=options, timeout=(60, 60)) as container:
+            for picture in container.decode(video=0):
+                received.append(float(picture.pts * picture.time_base))
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    feed = Feed(url)
+    feed.until(lambda: len(received) > 20, "received")
+    feed.sink.close(20)
+    server.join(30)
+    assert received == sorted(received)
+
+
+def test_a_server_that_is_killed_frozen_and_changed_size(rtsp_server: RtspServer) -> None:
+    url = rtsp_server.url("/pub/cam")
+    feed, sizes, stop = Feed(url), [], threading.Event()
+    output = feed.sink.outputs[0]
+    thread = reading(url, sizes, stop)
+    feed.until(lambda: len(sizes) > 5, "read")
+    rtsp_server.kill()
+    feed.until(lambda: output.state is OutputState.WAITING, "noticed")
+    rtsp_server.restart()
+    sizes.clear()
+    feed.until(lambda: len(sizes) > 5, "read after the restart")
+    assert output.reconnects == 1
+    feed.until(lambda: 640 in sizes, "the new size", width=640)
+    rtsp_server.freeze()
+    feed.pictures(30, width=640)
+    rtsp_server.thaw()
+    sizes.clear()
+    feed.until(lambda: len(sizes) > 5, "read after the freeze", width=640)
+    stop.set()
+    feed.sink.close(20)
+    thread.join(30)
+    assert output.in_flight == 0
+    assert accounted(output)
+    assert set(output.dropped) <= {"connecting", "reconnecting", "lost"}
+
+
+ENDLESS = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from live_frames import moving
+from stream.live.sink import LiveSink
+sink = LiveSink([{url!r}])
+for frame in moving(10**6):
+    sink.write(frame)
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes through /proc")
+def test_nothing_stays_behind_when_the_program_is_killed() -> None:
+    code = ENDLESS.format(tests=str(Path(__file__).parent), url=f"udp://127.0.0.1:{free_port()}")
+    program = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        tasks = Path(f"/proc/{program.pid}/task")
+
+        def children() -> list[str]:
+            return [pid for task in tasks.glob("*/children") for pid in task.read_text().split()]
+
+        until(children, "the process that publishes has started")
+        (child,) = children()
+    finally:
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+    until(lambda: not _runs(int(child)), "it has ended")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
