@@ -61,6 +61,9 @@ class Connection(Protocol):
     alive_at: float
     """``time.monotonic()`` when video last came in; written by the reading thread, read by others."""
 
+    silence_s: float
+    """Seconds without video that are normal for this kind of source: segments of a playlist come one at a time."""
+
     def __iter__(self) -> Iterator[Frame | Packet]: ...
 
     def stop(self) -> None:
@@ -94,4 +97,16 @@ def open_connection(uri: str, options: SourceOptions) -> Connection:
         from stream.media.sources.network import NetworkConnection
 
         return NetworkConnection(uri, options)
+    if scheme == "live":
+        from stream.media.sources.live_file import LiveFileConnection
+
+        return LiveFileConnection(uri, options)
+    if scheme == "v4l2":
+        from stream.media.sources.v4l2 import V4l2Connection
+
+        return V4l2Connection(uri, options)
+    if scheme in ("gst", "csi"):
+        from stream.media.sources.gst import GstConnection
+
+        return GstConnection(uri, options)
     raise UnsupportedUri(f"{scheme or uri}: no live source", do="Give rtsp://, http://, /dev/video0, gst: or testsrc:")

@@ -19,6 +19,8 @@ from stream.media.network_errors import connection_error
 from stream.media.notes import Notes
 from stream.media.source import VideoInfo
 from stream.media.sources.live_pictures import LivePictures
+from stream.media.sources.pacing import Pace
+from stream.media.templates import detached
 from stream.redaction import redact
 
 _KEY_FRAME_WAIT_S = 10.0
@@ -32,9 +34,12 @@ _GIVE_UP_AFTER = 200
 class DemuxedConnection:
     """A ``Connection`` on an open container, which it owns. Blocks until the first picture is there."""
 
-    def __init__(self, container: InputContainer, uri: str, *, threads: int = 0) -> None:
-        """``threads`` for slices of one picture, 0 = automatic. Closes ``container`` if anything fails."""
-        self._container, self._uri = container, uri
+    def __init__(
+        self, container: InputContainer, uri: str, *, pace: Pace | None = None, silence_s: float = 0.0
+    ) -> None:
+        """``pace``: for sources that hand out more than real time. Closes ``container`` if anything fails."""
+        self._container, self._uri, self._pace = container, uri, pace
+        self.silence_s = silence_s
         notes = Notes()
         self.notes: list[str] = notes
         self.damaged = 0
@@ -46,12 +51,16 @@ class DemuxedConnection:
         self._first: list[Frame | Packet] = []
         try:
             self._stream = self._choose_video()
-            self.streams: list[Stream] = self._choose_audio()
+            audio = self._choose_audio()
+            # Others use them when this container may be closed already.
+            self.streams: list[Stream] = detached(audio)
+            self._templates = {stream.index: copy for stream, copy in zip(audio, self.streams, strict=True)}
+            self._wanted = [self._stream, *audio]
             for other in container.streams:
-                if other.index != self._stream.index and other not in self.streams:
+                if other not in self._wanted:
                     other.discard = Discard.all
             codec = self._stream.codec_context
-            codec.thread_type, codec.thread_count = "SLICE", threads  # threads by frame would add their number in delay
+            codec.thread_type = "SLICE"  # threads by frame would add their number in delay
             codec.flags |= Flags.low_delay
             self._pictures = LivePictures(
                 redact(uri),
@@ -105,16 +114,24 @@ class DemuxedConnection:
 
     def __iter__(self) -> Iterator[Frame | Packet]:
         while self._first:
-            yield self._first.pop(0)
-        yield from self._items
+            yield from self._in_time(self._first.pop(0))
+        for item in self._items:
+            yield from self._in_time(item)
+
+    def _in_time(self, item: Frame | Packet) -> Iterator[Frame | Packet]:
+        """The item, at its time where this source is paced; nothing once stopped."""
+        if self._pace is not None and isinstance(item, Frame):
+            item = self._pace.wait(item)
+            self.alive_at = time.monotonic()
+        if not self._stopped:
+            yield item
 
     def _packets(self) -> Iterator[AvPacket[Stream]]:
         """Until the other side ends. Raises ``ConnectionFailed`` types."""
         failures = 0
-        wanted = [self._stream, *self.streams]
         while not self._stopped:
             try:
-                for packet in self._container.demux(wanted):
+                for packet in self._container.demux(self._wanted):
                     if self._stopped:
                         return
                     failures = 0
@@ -133,7 +150,7 @@ class DemuxedConnection:
             now = time.monotonic()
             if packet.stream.index != self._stream.index:
                 if packet.size:
-                    yield Packet(packet, packet.stream)
+                    yield Packet(packet, self._templates[packet.stream.index])
                 continue
             self.alive_at = now
             if packet.size and self._waits_for_key(packet, now):
@@ -165,6 +182,8 @@ class DemuxedConnection:
     def stop(self) -> None:
         """Ends the iteration at the next packet."""
         self._stopped = True
+        if self._pace is not None:
+            self._pace.stop()
 
     def close(self) -> None:
         """Frees the connection; from the thread that iterates."""

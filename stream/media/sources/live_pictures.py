@@ -55,6 +55,10 @@ class LivePictures:
         self._seq = 0
         self._captions = False
 
+    def announce(self, rate: Fraction | None, sample_aspect_ratio: Fraction | None) -> None:
+        """What the source says now about its rate and the shape of its pixels; the next picture is described anew."""
+        self._rate, self._aspect, self._kind = rate, sample_aspect_ratio, None
+
     def arrived(self, pts: int | None, at: float) -> None:
         """A packet came in; its picture may come out later than those of packets after it."""
         self._arrived = at

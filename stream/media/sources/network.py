@@ -13,8 +13,11 @@ from stream.media.credentials import fill_in, remember_options
 from stream.media.network_errors import connection_error
 from stream.media.sources.connection import SourceOptions, scheme_of
 from stream.media.sources.demuxed import DemuxedConnection
+from stream.media.sources.pacing import Pace
 
 _QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
+_SEGMENT_S = 15.0
+"""A playlist may give nothing for as long as a segment lasts, and for the time of one that is late."""
 _ENCRYPTED = "tls,tcp,crypto"
 _MAY_OPEN = {
     "rtsp": "rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https",
@@ -38,11 +41,21 @@ class NetworkConnection(DemuxedConnection):
         """Raises what ``open_connection`` raises."""
         address, given = _address(fill_in(uri)), dict(options.options)
         remember_options(given)
-        container = _open(address, options, _QUICK_PROBE)
         try:
-            super().__init__(container, address)
+            self._connect(address, options, _QUICK_PROBE)
         except (NoVideoStream, UnknownCodec, NothingDecodable):
-            super().__init__(_open(address, options, {}), address)
+            self._connect(address, options, {})
+
+    def _connect(self, address: str, options: SourceOptions, probing: dict[str, str]) -> None:
+        container = _open(address, options, probing)
+        in_segments = container.format.name in ("hls", "dash")
+        ends = container.duration is not None and scheme_of(address) in ("http", "https")
+        super().__init__(
+            container,
+            address,
+            pace=Pace() if in_segments or ends else None,
+            silence_s=_SEGMENT_S if in_segments else 0.0,
+        )
 
 
 def _address(uri: str) -> str:
@@ -55,13 +68,17 @@ def _address(uri: str) -> str:
 
 def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> InputContainer:
     """An open container. Raises ``ConnectionFailed`` types, UnsupportedUri, OptionRefused."""
+    http = scheme_of(address) in ("http", "https")
     try:
         return av.open(
             address,
             "r",
             metadata_errors="replace",
             container_options={**_defaults(address, options), **probing, **options.options},
-            timeout=(options.open_timeout_s, options.read_timeout_s),
+            timeout=(
+                options.open_timeout_s,
+                max(options.read_timeout_s, _SEGMENT_S) if http else options.read_timeout_s,
+            ),
         )
     except (av.FFmpegError, OSError) as error:
         raise connection_error(error, address) from None
