@@ -7,7 +7,7 @@ and ``stats`` tells at any moment how it is going.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Protocol
 
 from stream.errors import SettingFixed
@@ -22,6 +22,7 @@ from stream.live.writing import LiveOutputs, LiveWriter, Presence
 from stream.media import VideoInfo
 from stream.media.sources.connection import SourceOptions
 from stream.quantities import keep
+from stream.queues import Cancelled
 from stream.redaction import redact
 from stream.settings import Settings
 from stream.summary import ExitReason, sam_figures, versions
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("strength", "denoise", "network_every", "sam_every", "when")
 """Settings that ``LiveRun.apply`` takes."""
+_LOOK_S = 0.2
 _TROUBLE = (SourceState.STALLED, SourceState.RECONNECTING)
 
 
@@ -280,12 +282,18 @@ class LiveRun:
         return source
 
     def _prepare(self) -> LiveEnhancer:
-        network = self._network.result() if isinstance(self._network, Future) else self._network
+        network = self._wait_for(self._network) if isinstance(self._network, Future) else self._network
         enhancer = LiveEnhancer(
             self._settings, network, self.telemetry, failed=self._enhance_failed, switched=self._switched
         )
         self._enhancers.append(enhancer)
         return enhancer
+
+    def _wait_for(self, loading: Future[Network]) -> Network:
+        while not wait([loading], _LOOK_S).done:
+            if self._running.stopping:
+                raise Cancelled
+        return loading.result()
 
     def _notes(self) -> list[str]:
         sources = [note for source in self._inputs for note in source.notes]
