@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from av.stream import Stream
 
 from stream.errors import ConnectionFailed, ConnectionLost, ConnectionTimedOut, StreamError
+from stream.live.audio import AudioTracks
 from stream.live.backoff import Backoff
 from stream.live.reader import Reader
 from stream.live.state import SourceEvent, SourceState, check_transition
@@ -21,13 +22,15 @@ from stream.live.timeline import TIME_BASE, Timeline
 from stream.media.frame import Frame, Packet
 from stream.media.notes import Notes
 from stream.media.source import VideoInfo
-from stream.media.sources.connection import NO_PTS, Connection, SourceOptions, open_connection
+from stream.media.sources.connection import NO_PTS, Connection, SourceOptions, check_address, open_connection
 from stream.redaction import redact
 
 _MOST_ABANDONED = 4
 """Readers that may be stuck in a read at the same time; with more than that nothing new is opened."""
 _LOOK_S = 0.25
 """Longest time between two looks at a silent reader."""
+_OPENING_S = 25.0
+"""Time for the first key frame, on top of what opening may take twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,17 @@ class LiveSource:
         open_connection: Callable[[str, SourceOptions], Connection] = open_connection,
         backoff: Backoff | None = None,
     ) -> None:
-        """Nothing is opened before the iteration starts. ``events`` is called from the thread that iterates."""
+        """Nothing is opened before the iteration starts. ``events`` is called from the thread that iterates.
+
+        Raises what no second attempt could heal: UnsupportedUri, SecretMissing, OptionRefused, InputNotFound,
+        GStreamerMissing, PipelineInvalid.
+        """
+        check_address(uri, options or SourceOptions())
         self.uri = redact(uri)
         self.policy = policy or SourcePolicy()
         self.events = events
         self.video: VideoInfo | None = None
         """None until the first picture; that of the last picture since."""
-        self.streams: list[Stream] = []
         self.notes: list[str] = Notes()
         self.state = SourceState.CONNECTING
         self.generation = 0
@@ -81,6 +88,7 @@ class LiveSource:
             policy.first_backoff_s, policy.longest_backoff_s, policy.jitter, policy.healthy_s
         )
         self._timeline = Timeline()
+        self._audio = AudioTracks(self._timeline)
         self._stop = threading.Event()
         self._reader: Reader | None = None
         self._abandoned: list[Reader] = []
@@ -90,7 +98,11 @@ class LiveSource:
         self._seq = 0
         self._damaged_before = self._lost_before = 0
         self._described: VideoInfo | None = None
-        self._audio_ends: dict[int, int] = {}
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Templates of the audio that is handed on; the same over reconnects while its parameters stay."""
+        return self._audio.streams
 
     @property
     def damaged(self) -> int:
@@ -126,7 +138,7 @@ class LiveSource:
                     self._pause()
         finally:
             self._leave_reader()
-            if self.state is not SourceState.STOPPED:
+            if self.state is not SourceState.FAILED:
                 self._become(SourceState.STOPPED)
 
     def stop(self) -> None:
@@ -157,8 +169,8 @@ class LiveSource:
                         first = False
                         self._begin_generation()
                     yield self._placed(item)
-                elif not first and self._timeline.known:
-                    yield from self._copied(item)
+                elif not first and (placed := self._placed_packet(item)) is not None:
+                    yield placed
             elif reader.ended:
                 self._error = _as_stream_error(reader.error, self.uri)
                 break
@@ -177,15 +189,16 @@ class LiveSource:
         """Watches a silent reader; True when it has to be replaced."""
         silent = time.monotonic() - reader.alive_at
         if opening:
-            limit = 2 * self._options.open_timeout_s + 2 * self.policy.stall_s
+            limit = 2 * self._options.open_timeout_s + _OPENING_S
             if silent > limit:
                 self._error = ConnectionTimedOut(f"{self.uri}: no answer within {limit:.0f} s")
             self._give_up_if_due()
             return silent > limit
-        if silent > self.policy.stall_s and self.state is SourceState.STREAMING:
+        limit = self.policy.stall_s + (reader.connection.silence_s if reader.connection else 0.0)
+        if silent > limit and self.state is SourceState.STREAMING:
             self.stalls += 1
             self._become(SourceState.STALLED)
-        if silent > 2 * self.policy.stall_s:
+        if silent > limit + self.policy.stall_s:
             self._error = ConnectionTimedOut(f"{self.uri}: no video for {silent:.0f} s")
             return True
         return False
@@ -198,7 +211,7 @@ class LiveSource:
         if connection is not None and connection.video is not self._described:
             self._described = connection.video
             self.video = replace(connection.video, time_base=TIME_BASE)
-            self.streams = connection.streams
+            self._audio.announce(connection.streams)
             for note in connection.notes:
                 self.notes.append(note) if note not in self.notes else None
         self._last_frame_at = time.monotonic()
@@ -212,21 +225,9 @@ class LiveSource:
             frame, pts=pts, time_base=TIME_BASE, duration=duration, seq=self._seq - 1, generation=self.generation
         )
 
-    def _copied(self, packet: Packet) -> Iterator[Packet]:
-        """The packet at its output time, unless it lies before what its stream has had already."""
-        data = packet.data
-        time_base = data.time_base
-        stamp = data.dts if data.dts is not None else data.pts
-        if stamp is None:
-            return
-        at = self._timeline.shift(stamp, time_base)
-        index = packet.stream.index
-        if at <= self._audio_ends.get(index, -1):
-            return
-        self._audio_ends[index] = at
-        data.pts = at + (data.pts - stamp if data.pts is not None else 0)
-        data.dts = at
-        yield packet
+    def _placed_packet(self, packet: Packet) -> Packet | None:
+        connection = self._connection
+        return None if connection is None else self._audio.place(packet, connection.streams.index(packet.stream))
 
     def _pause(self) -> None:
         """Between two connections. Raises the last error when the source is given up."""

@@ -14,8 +14,8 @@ _RATE = 90000
 _JUMP_S = 1.0
 """A time stamp further than this from capture time is not believed: the clock is set anew."""
 _TOLERANCE_S = 0.02
-_SLEW = 0.005
-"""Part of elapsed time by which drift is corrected: five times what bad crystals do, and invisible."""
+_SLEW = 0.02
+"""Part of elapsed time by which a difference is corrected: far more than crystals drift, and not visible."""
 _WINDOW_S = 2.0
 """Delays on the way only ever add: the smallest of a window is the best look at the source's clock."""
 
@@ -28,8 +28,7 @@ class Timeline:
         self._last: int | None = None
         self._offset: float | None = None
         """Output seconds minus source seconds; None after a new connection."""
-        self._previous_capture = 0.0
-        self._window_start = 0.0
+        self._window_start = self._slewed_at = 0.0
         self._least = math.inf
         self._correction = 0.0
 
@@ -37,6 +36,11 @@ class Timeline:
     def known(self) -> bool:
         """True once a frame of this connection had a time stamp: other streams can be placed."""
         return self._offset is not None
+
+    @property
+    def now(self) -> float:
+        """Output time of the last frame in seconds."""
+        return (self._last or 0) / _RATE
 
     def restart(self) -> None:
         """A new connection: its time stamps have nothing to do with those before. Output goes on from capture time."""
@@ -48,7 +52,7 @@ class Timeline:
         ``captured_at``: a monotonic clock in seconds, when the frame's packet arrived.
         """
         if self._origin is None:
-            self._origin = self._previous_capture = captured_at
+            self._origin = captured_at
         captured = captured_at - self._origin
         if pts is None:
             seconds = captured

@@ -19,6 +19,7 @@ from stream.redaction import redact, remember
 _PLACEHOLDER = re.compile(r"\{(?:file:(?P<path>[^{}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))\}")
 _URL = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)
 _PORT = re.compile(r"(?:\d{1,5})?$")
+_CLEAR_HOST = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d))(?::\d{1,5})?(?:/|$)")
 _SECRET_NAME = re.compile(r"pass|pwd|token|secret|key|auth|sig|cred", re.IGNORECASE)
 _QUERY_VALUE = re.compile(r"[?&;]([^=&;?#]+)=([^&#]+)")
 _KEEP = "%!$'()*+,;=~-._"
@@ -51,17 +52,18 @@ def fill_in(uri: str, environment: Mapping[str, str] | None = None) -> str:
 def split_user_info(rest: str) -> tuple[str, str]:
     """What is before and after the ``@`` of what follows ``://``. A ``/``, ``?`` or ``#`` may be in the password.
 
-    Where the part before the path could be a host and a port, it is one: such a password must be percent-encoded.
+    Where an address can be read in two ways, a host with a dot, a port or brackets after the last ``@`` decides; a
+    password for which that fails must be percent-encoded.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" in authority:
+    user_info, at, address = rest.rpartition("@")
+    _, colon, port = authority.partition(":")
+    if not at or not ("@" in authority or (colon and not authority.startswith("[") and not _PORT.match(port))):
+        return "", rest
+    if "@" in authority and not _CLEAR_HOST.match(address):
         end = authority.rindex("@")
         return rest[:end], rest[end + 1 :]
-    _, colon, port = authority.partition(":")
-    if "@" in rest and colon and not authority.startswith("[") and not _PORT.match(port):
-        user_info, _, address = rest.rpartition("@")
-        return user_info, address
-    return "", rest
+    return user_info, address
 
 
 def remember_options(options: Mapping[str, str]) -> None:

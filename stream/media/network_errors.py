@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 import av
 
 from stream.errors import (
@@ -21,9 +26,7 @@ from stream.errors import (
 from stream.redaction import redact
 
 _ENCRYPTED = ("rtsps", "https", "rtmps", "tls")
-_NO_ROUTE = (100, 101, 112, 113)
-"""ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH."""
-_DNS = (-2, -3, -5, 2, 5)
+_NO_ROUTE = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH)
 
 
 def connection_error(error: BaseException, uri: str, *, opening: bool = True) -> StreamError:
@@ -62,21 +65,30 @@ def connection_error(error: BaseException, uri: str, *, opening: bool = True) ->
         return OptionRefused(f"{shown}: an option is not accepted", do="Check the options that were given for it")
     if number in _NO_ROUTE:
         return HostUnknown(f"{shown}: there is no route to the host", do="Check the network and the address")
-    if opening and isinstance(error, OSError) and number in (5, 2) and scheme in _ENCRYPTED:
-        return TlsFailed(
-            f"{shown}: no encrypted connection could be set up, or the host is unknown",
-            do="Check host and port, and that the server speaks TLS there",
-        )
-    if opening and isinstance(error, OSError) and number in (5, 2):
-        return HostUnknown(
-            f"{shown}: the host is unknown or cannot be reached", do="Check the spelling of the host and the network"
-        )
+    if opening and number == errno.EIO:
+        return _without_reason(uri, shown, scheme)
     if isinstance(error, av.error.InvalidDataError):
         said = "answers with something that is no video" if opening else "sends something that is no video"
         return ConnectionFailed(f"{shown}: the other side {said}", do="Check the address in a player")
     said = "cannot be opened" if opening else "was lost"
     kind = ConnectionFailed if opening else ConnectionLost
     return kind(f"{shown} {said}: {_words(error)}", do="Check the network and the other side")
+
+
+def _without_reason(uri: str, shown: str, scheme: str) -> StreamError:
+    """FFmpeg only says "input/output error" for names that cannot be resolved, failed handshakes and silent senders."""
+    with suppress(ValueError):
+        try:
+            socket.getaddrinfo(urlsplit(uri).hostname or "localhost", None)
+        except OSError:
+            return HostUnknown(f"{shown}: the host is unknown", do="Check its spelling, and the name server")
+    if scheme in _ENCRYPTED:
+        return TlsFailed(
+            f"{shown}: no encrypted connection could be set up", do="Check the port, and that the server speaks TLS"
+        )
+    if scheme in ("udp", "rtp", "srt"):
+        return ConnectionTimedOut(f"{shown}: nothing comes in", do="Check that the sender runs and sends to this port")
+    return ConnectionFailed(f"{shown} cannot be opened", do="Check the address, and that the server runs")
 
 
 def _words(error: BaseException) -> str:

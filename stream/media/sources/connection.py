@@ -13,8 +13,10 @@ from typing import Literal, Protocol
 from av.stream import Stream
 
 from stream.errors import UnsupportedUri
+from stream.media.credentials import fill_in
 from stream.media.frame import Frame, Packet
 from stream.media.source import VideoInfo
+from stream.redaction import redact
 
 Transport = Literal["tcp", "udp", "auto"]
 
@@ -105,8 +107,43 @@ def open_connection(uri: str, options: SourceOptions) -> Connection:
         from stream.media.sources.v4l2 import V4l2Connection
 
         return V4l2Connection(uri, options)
+    if scheme == "testsrc":
+        from stream.media.sources.testsrc import TestsrcConnection
+
+        return TestsrcConnection(uri, options)
     if scheme in ("gst", "csi"):
         from stream.media.sources.gst import GstConnection
 
         return GstConnection(uri, options)
-    raise UnsupportedUri(f"{scheme or uri}: no live source", do="Give rtsp://, http://, /dev/video0, gst: or testsrc:")
+    raise _unsupported(uri)
+
+
+def check_address(uri: str, options: SourceOptions) -> None:
+    """Raises what can be known without opening anything, and what trying again could not heal.
+
+    That is UnsupportedUri, SecretMissing, OptionRefused, InputNotFound, GStreamerMissing, PipelineInvalid.
+    """
+    scheme = scheme_of(uri)
+    if scheme in NETWORK_SCHEMES:
+        fill_in(uri)
+    elif scheme == "testsrc":
+        from stream.media.sources.testsrc import parse
+
+        parse(uri, options.options)
+    elif scheme in ("gst", "csi"):
+        from stream.media.gstreamer import build
+        from stream.media.sources.gst import pipeline_text, with_taker
+
+        build(with_taker(fill_in(pipeline_text(uri, options))))
+    elif scheme == "live":
+        from stream.media.sources.live_file import path_of
+
+        path_of(uri)
+    elif scheme != "v4l2":
+        raise _unsupported(uri)
+
+
+def _unsupported(uri: str) -> UnsupportedUri:
+    return UnsupportedUri(
+        f"{scheme_of(uri) or redact(uri)}: not a live source", do="Give rtsp://, http://, /dev/video0, gst: or testsrc:"
+    )

@@ -20,11 +20,8 @@ class LiveFileConnection(DemuxedConnection):
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
         """Raises InputNotFound, InputUnreadable, NotAVideo and what decoding raises."""
-        self._path = Path(uri.partition(":")[2]).expanduser()
-        if not self._path.is_file():
-            raise InputNotFound(f"there is no file {self._path}", do="Give one: live:clip.mp4")
         self._loop = options.options.get("loop", "1") != "0"
-        super().__init__(open_container(self._path), uri, pace=Pace())
+        super().__init__(open_container(path_of(uri)), uri, pace=Pace())
 
     def _packets(self) -> Iterator[AvPacket[Stream]]:
         """Over and over; each round starts where time starts, as a camera that was switched off and on."""
@@ -37,3 +34,11 @@ class LiveFileConnection(DemuxedConnection):
             if not self._loop:
                 return
             self._container.seek(0)
+
+
+def path_of(uri: str) -> Path:
+    """The file that ``live:FILE`` names. Raises InputNotFound."""
+    path = Path(uri.partition(":")[2]).expanduser()
+    if not path.is_file():
+        raise InputNotFound(f"there is no file {path}", do="Give one: live:clip.mp4")
+    return path
