@@ -1,0 +1,89 @@
+"""What can be said of a stream's settings and URIs before anything is opened, each fault as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from engines.bundle import load_bundle
+from engines.errors import EngineError
+from stream.errors import StreamError
+from stream.live.yaml_lines import Written
+from stream.media.credentials import fill_in
+from stream.media.sources.connection import SourceOptions, check_address, is_live
+from stream.media.uri import local_path
+from stream.options import allowed_values
+from stream.settings import Settings
+
+_LIVE = "rtsp://, http://, srt://, rtmp://, udp://, /dev/videoN, gst:PIPELINE, testsrc: or live:FILE"
+_LIMITS = ("greater_than_equal", "less_than_equal")
+
+
+def settings_of(said: Mapping[str, Written]) -> tuple[Settings | None, list[tuple[str, str]]]:
+    """The settings, or the name of each one that is wrong (empty for all together) and what is wrong about it.
+
+    What is null was not said; what was not said comes from the environment, or is the default.
+    """
+    values = {name: _plain(written) for name, written in said.items() if written.value is not None}
+    try:
+        return Settings(**({"output": ()} | values)), []
+    except ValidationError as error:
+        found = {str(problem["loc"][0]) if problem["loc"] else "": problem for problem in error.errors()}
+        return None, [(name, _complaint(name, problem)) for name, problem in found.items()]
+
+
+def problem_of_model(settings: Settings) -> str:
+    """Why the model cannot be used, or nothing. Its file is read and verified, not loaded."""
+    try:
+        bundle = load_bundle(settings.model)
+    except EngineError as error:
+        return str(error).rstrip(".")
+    if settings.mode == "full" and bundle.card.kind != "picture":
+        return f"mode full needs a model that draws pictures; '{settings.model}' predicts tone curves: use mode fused"
+    return ""
+
+
+def problem_of_source(uri: str, options: Mapping[str, str]) -> str:
+    """Why nothing live can come from a URI, or nothing. Its placeholders are looked up and remembered as secrets."""
+    if not is_live(uri):
+        if Path(uri).is_file():
+            return f"{uri} is a file, which a live stream plays at its own pace as live:{uri}"
+        return f"{uri} is no live source: give {_LIVE}"
+    try:
+        check_address(uri, SourceOptions(options=dict(options)))
+    except StreamError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def problem_of_output(uri: str) -> str:
+    """Why nothing can be written to a URI, or nothing; placeholders as in sources. Files may exist: they are ours."""
+    try:
+        if is_live(fill_in(uri)) or uri == "null:":
+            return ""
+        local_path(uri)
+    except StreamError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def _plain(written: Written) -> Any:
+    value = written.value
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _complaint(name: str, problem: Any) -> str:
+    """``1.5 is not in 0..1``: what was given, and what would be right."""
+    said = problem.get("ctx", {}).get("error")
+    if said or not name:
+        return str(said or problem["msg"])
+    field = Settings.model_fields[name]
+    allowed = allowed_values(field, is_number=problem["type"] in _LIMITS)
+    if allowed == "usable here":
+        return f"{problem['input']} is refused: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    return f"{problem['input']} is not {allowed}"
