@@ -18,7 +18,7 @@ from stream.redaction import redact, remember
 
 _PLACEHOLDER = re.compile(r"\{(?:file:(?P<path>[^{}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))\}")
 _URL = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)
-_PORT = re.compile(r"(?:\d{1,5})?$")
+_PORT = re.compile(r"\d{1,5}$")
 _CLEAR_HOST = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d))(?::\d{1,5})?(?:/|$)")
 _SECRET_NAME = re.compile(r"pass|pwd|token|secret|key|auth|sig|cred", re.IGNORECASE)
 _QUERY_VALUE = re.compile(r"[?&;]([^=&;?#]+)=([^&#]+)")
