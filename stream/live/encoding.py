@@ -59,7 +59,8 @@ class LiveEncoder:
         self._rate = _USUAL_RATE
         self._times: deque[int] = deque(maxlen=_MEASURED)
         self._key_wanted = True
-        self._last_key: int | None = None
+        self._key_due_at: float | None = None
+        """In 1/90000 s; on a grid, so that key frames keep to the user's interval in the long run."""
         self._last_pts: int | None = None
 
     def request_key_frame(self) -> None:
@@ -104,7 +105,7 @@ class LiveEncoder:
         key = self._key_due(pts)
         picture.pict_type = PictureType.I if key else PictureType.NONE
         if key:
-            self._key_wanted, self._last_key = False, pts
+            self._plan_next_key(pts)
         self._last_pts = pts
         return encoded + self._packets(picture)
 
@@ -132,10 +133,16 @@ class LiveEncoder:
         return pts if self._last_pts is None else max(pts, self._last_pts + 1)
 
     def _key_due(self, pts: int) -> bool:
-        if self._key_wanted or self._last_key is None or self._last_pts is None:
+        if self._key_wanted or self._key_due_at is None or self._last_pts is None:
             return True
         half_a_frame = (pts - self._last_pts) / 2
-        return pts - self._last_key + half_a_frame >= self._key_every_s / TIME_BASE
+        return pts + half_a_frame >= self._key_due_at
+
+    def _plan_next_key(self, pts: int) -> None:
+        every = self._key_every_s / TIME_BASE
+        planned = self._key_due_at is not None and not self._key_wanted and pts < self._key_due_at + every / 2
+        self._key_due_at = (self._key_due_at if planned and self._key_due_at is not None else pts) + every
+        self._key_wanted = False
 
     def _announced_rate(self, frame: Frame) -> float:
         seconds = float(frame.duration * frame.time_base)

@@ -36,7 +36,7 @@ def _of_encoder(settings: EncoderSettings, usual: dict[str, str]) -> dict[str, s
     if codec == "libx264":
         return {"tune": "zerolatency", "forced-idr": "1", "x264-params": "repeat-headers=1"}
     if codec == "libx265":
-        parameters = f"{usual['x265-params']}:repeat-headers=1"
+        parameters = f"{usual['x265-params']}:repeat-headers=1:info=0"
         return {"tune": "zerolatency", "forced-idr": "1", "x265-params": parameters}
     if codec == "libsvtav1":
         return {"preset": settings.preset or "10", "svtav1-params": "pred-struct=1:lookahead=0:scd=0"}

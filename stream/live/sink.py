@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from av.stream import Stream
 
@@ -12,27 +11,12 @@ from stream.live.encoding import LiveEncoder
 from stream.live.outputs.open import open_output
 from stream.live.outputs.output import Output, OutputEvent
 from stream.live.outputs.packets import AudioTrack, EncodedPicture, audio_packet, audio_track
-from stream.media.encoder import EncoderSettings
+from stream.live.sink_settings import LiveSinkSettings
 from stream.media.frame import Frame, Packet
-from stream.quantities import Keep
+
+__all__ = ["LiveSink", "LiveSinkSettings"]
 
 _CLOSE_S = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSinkSettings:
-    """How a live stream is encoded and recorded."""
-
-    encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    bitrate: int | None = None
-    """Highest rate in bits a second; None = by the picture's size."""
-    key_every_s: float = 2.0
-    segment_s: float | None = None
-    """Recordings are cut into files of that many seconds; None = not cut."""
-    keep: Keep | None = None
-    """What of old recordings stays; None = all."""
-    overwrite: bool = False
-    """Replace a file that exists already."""
 
 
 class LiveSink:
@@ -53,9 +37,7 @@ class LiveSink:
         self._encoder: LiveEncoder | None = None
         self._tracks: dict[int, tuple[Stream, AudioTrack | None]] = {}
         self._ended = False
-        self.outputs: list[Output] = [
-            open_output(uri, self._settings.encoder, overwrite=self._settings.overwrite) for uri in uris
-        ]
+        self.outputs: list[Output] = [open_output(uri, self._settings) for uri in uris]
         self.uri = ", ".join(output.uri for output in self.outputs)
         if any(not output.takes_frames for output in self.outputs):
             self._encoder = LiveEncoder(
@@ -128,7 +110,7 @@ class LiveSink:
         self._ended = True
         for output in self.outputs:
             output.finish()
-        for output in self.outputs:
+        for output in sorted(self.outputs, key=lambda output: output.connects):  # files first, whatever hangs
             output.join(until - time.monotonic())
 
 

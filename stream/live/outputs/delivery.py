@@ -46,7 +46,7 @@ class PacketOutput:
         self.notes: list[str] = Notes()
         self.reconnects = 0
         self.last_error = ""
-        self._make_writer, self._connects = make_writer, connects
+        self._make_writer, self.connects = make_writer, connects
         self._line = PacketLine(limits)
         self._backoff = backoff or Backoff()
         self._state = OutputState.CONNECTING
@@ -92,7 +92,7 @@ class PacketOutput:
 
     def start(self, request_key_frame: Callable[[], None], events: Callable[[OutputEvent], None]) -> None:
         self._request_key_frame, self._events = request_key_frame, events
-        if not self._connects:
+        if not self.connects:
             self._line.open("before_key_frame")
         self._thread.start()
 
@@ -115,21 +115,22 @@ class PacketOutput:
         self._known.set()
 
     def join(self, timeout_s: float) -> bool:
-        self._thread.join(max(0.0, timeout_s))
+        if not self.connects or self._state is OutputState.WRITING:
+            self._thread.join(max(0.0, timeout_s))
         if not self._thread.is_alive():
             return True
         for writer in (self._writer, self._next_writer):
             if writer is not None:
                 writer.abandon()
         self._thread.join(_GONE_S)
-        return False
+        return not self._thread.is_alive()
 
     # The output's own thread.
 
     def _run(self) -> None:
         while not self._over():
             try:
-                if self._connects and self._writer is None:
+                if self.connects and self._writer is None:
                     self._connect()
                 else:
                     self._deliver()
@@ -166,7 +167,7 @@ class PacketOutput:
             writer, self._writer = self._writer, None
             self._close_quietly(writer)
             self._settle(writer)
-        if self._writer is None and self._connects:
+        if self._writer is None and self.connects:
             self._line.lose("reconnecting")
             self._line.shut("reconnecting")
             return
@@ -180,7 +181,7 @@ class PacketOutput:
     def _has_changed(self, picture: EncodedPicture) -> bool:
         if picture.format is not self._video or (self._writer is not None and self._writer.is_complete(picture)):
             return True
-        return self._connects and list(self._audio.values()) != self._audio_of_writer
+        return self.connects and list(self._audio.values()) != self._audio_of_writer
 
     def _open(self, video: VideoFormat) -> None:
         writer, self._next_writer = self._next_writer or self._make_writer(), None
@@ -210,9 +211,9 @@ class PacketOutput:
         self._line.shut("reconnecting")
         pause = self._backoff.pause(slow=is_slow(reason))
         self._enter(OutputState.WAITING, self.last_error, pause)
-        if self._connects:
+        if self.connects:
             self._next_writer = self._make_writer()  # ready when the pause is over
-        if not self._line.pause(pause) and not self._connects:
+        if not self._line.pause(pause) and not self.connects:
             self._line.open("reconnecting")
             self._request_key_frame()
 

@@ -15,6 +15,7 @@ class NullOutput:
     """An ``Output`` that is always ready. Nothing is encoded for it."""
 
     takes_frames = True
+    connects = False
 
     def __init__(self, uri: str = "null:") -> None:
         self.uri = uri

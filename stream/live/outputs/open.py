@@ -11,10 +11,13 @@ from stream.live.outputs.network import Address, NetworkWriter
 from stream.live.outputs.null import NullOutput
 from stream.live.outputs.output import Output
 from stream.live.outputs.recording import FileWriter, PartNames
+from stream.live.outputs.segment_names import segment_names
+from stream.live.outputs.segments import SegmentFolder, SegmentWriter
+from stream.live.sink_settings import LiveSinkSettings
 from stream.media.containers import muxer_for, video_refusal
 from stream.media.credentials import fill_in
 from stream.media.encoder import EncoderSettings
-from stream.media.sinks.partial import check_target
+from stream.media.sinks.partial import check_target, not_writable
 from stream.media.sources.connection import scheme_of
 from stream.media.uri import local_path
 from stream.redaction import redact
@@ -35,7 +38,7 @@ _DATAGRAM = 1316
 """Seven packets of MPEG-TS: the largest number that fits into one packet of Ethernet."""
 
 
-def open_output(uri: str, encoder: EncoderSettings, *, overwrite: bool = False) -> Output:
+def open_output(uri: str, settings: LiveSinkSettings) -> Output:
     """The output for a URI, not started yet.
 
     Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable, SecretMissing for what can be known
@@ -45,8 +48,10 @@ def open_output(uri: str, encoder: EncoderSettings, *, overwrite: bool = False) 
     if uri == "null:":
         return NullOutput()
     if scheme in _MUXERS:
-        return _network(uri, scheme, encoder)
-    return _recording(local_path(uri), encoder, overwrite=overwrite)
+        return _network(uri, scheme, settings.encoder)
+    if settings.segment_s is not None:
+        return _segments(uri, settings, settings.segment_s)
+    return _recording(local_path(uri), settings)
 
 
 def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
@@ -60,17 +65,37 @@ def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
     return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
 
 
-def _recording(target: Path, encoder: EncoderSettings, *, overwrite: bool) -> Output:
+def _recording(target: Path, settings: LiveSinkSettings) -> Output:
+    muxer = _muxer_of(target)
+    check_target(target, None, overwrite=settings.overwrite)
+    check_holds(settings.encoder, muxer, target.suffix)
+    names = PartNames(target, overwrite=settings.overwrite)
+    return PacketOutput(str(target), lambda: FileWriter(names, muxer), limits=_FILE_LIMITS)
+
+
+def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
+    names = segment_names(uri.removeprefix("file:"))
+    muxer = _muxer_of(Path(names.pattern))
+    check_holds(settings.encoder, muxer, names.suffix)
+    try:
+        names.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(names.root / names.pattern, error) from error
+    folder = SegmentFolder(names, settings.keep)
+    recovered = folder.recover()
+    output = PacketOutput(str(names), lambda: SegmentWriter(folder, muxer, length_s), limits=_FILE_LIMITS)
+    output.notes += [f"{path.name} is from a run that was killed: it was given its name" for path in recovered]
+    return output
+
+
+def _muxer_of(target: Path) -> str:
     muxer = muxer_for(target)
     if muxer is None:
         raise UnsupportedContainer(
             f"{target.name}: cannot write live video into {target.suffix or 'a name without extension'}",
             do="Use .mp4, .mkv or .ts, a folder with --segment, or an address such as rtsp://",
         )
-    check_target(target, None, overwrite=overwrite)
-    check_holds(encoder, muxer, target.suffix)
-    names = PartNames(target, overwrite=overwrite)
-    return PacketOutput(str(target), lambda: FileWriter(names, muxer), limits=_FILE_LIMITS)
+    return muxer
 
 
 def check_holds(encoder: EncoderSettings, muxer: str, name: str) -> None:

@@ -48,6 +48,8 @@ class Output(Protocol):
     """Redacted."""
     takes_frames: bool
     """True: it wants pictures as they are; False: encoded ones."""
+    connects: bool
+    """The far end is not a file: it takes its time, and may hang."""
     notes: list[str]
 
     @property
@@ -94,7 +96,7 @@ class Output(Protocol):
         ...
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for the end after ``finish``; False if it did not come, the output is then abandoned."""
+        """Waits for the end after ``finish`` and then abandons what hangs; False if that did not help either."""
         ...
 
 

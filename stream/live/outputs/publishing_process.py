@@ -17,7 +17,7 @@ import os
 import signal
 import struct
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -34,7 +34,7 @@ class _EndOfInput(Exception):
 
 def main() -> None:
     """Ends with the process."""
-    source, result = io.BufferedReader(io.FileIO(0), 1 << 16), 1
+    source, result = os.fdopen(0, "rb"), 1
     av.logging.set_level(None)
     os.write(result, READY)
     try:
@@ -47,7 +47,7 @@ def main() -> None:
         os._exit(1)  # without goodbyes to a server that is gone
 
 
-def _publish(source: io.BufferedReader, result: int) -> None:
+def _publish(source: BinaryIO, result: int) -> None:
     request = json.loads(_block(source))
     with av.open(io.BytesIO(_block(source))) as parameters:
         _alarm(request["open_timeout_s"])
@@ -80,11 +80,11 @@ def _alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _block(source: io.BufferedReader) -> bytes:
+def _block(source: BinaryIO) -> bytes:
     return _read(source, LENGTH.unpack(_read(source, LENGTH.size))[0])
 
 
-def _read(source: io.BufferedReader, size: int) -> bytes:
+def _read(source: BinaryIO, size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
         raise _EndOfInput

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
+import av
+
+from stream.live.outputs.growing import GrowingFile
 from stream.live.outputs.muxing import Muxing, carried
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
 
-FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer"}
-"""Each fragment of an mp4, from key frame to key frame, is complete in itself; nothing grows with the length."""
+_FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
+"""Each fragment of an mp4, from key frame to key frame, is complete in itself."""
 
 
-def growing_options(muxer: str) -> dict[str, str]:
-    """Options under which a file is playable at any moment, at most without its last fragment."""
+def growing_options(muxer: str, *, indexed: bool) -> dict[str, str]:
+    """Options under which a file is playable at any moment, at most without its last fragment.
+
+    ``indexed``: at its end an mp4 becomes an ordinary one, with an index of all pictures, which is kept in memory until
+    then; else nothing grows with the length.
+    """
     if muxer in ("mp4", "mov"):
-        return dict(FRAGMENTED)
-    return {"live": "1"} if muxer == "matroska" else {}
+        return {"movflags": _FRAGMENTS + ("+hybrid_fragmented" if indexed else "+skip_trailer")}
+    return {"live": "1"} if muxer == "matroska" and not indexed else {}
 
 
 class PartNames:
@@ -26,60 +32,87 @@ class PartNames:
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
         self._target, self._overwrite = target, overwrite
-        self._numbers: Iterator[int] = itertools.count(1)
+        self._next = 1
 
-    def open_next(self) -> tuple[Path, BinaryIO]:
-        """The next part, open for writing. Raises OSError."""
-        for number in self._numbers:
-            target = self._target
+    def open_next(self) -> tuple[Path, int, GrowingFile]:
+        """The next part, open for writing, and its number. Raises OSError; that part was then not begun."""
+        target = self._target
+        while True:
+            number = self._next
             path = target if number == 1 else target.with_name(f"{target.stem}.{number}{target.suffix}")
             try:
-                return path, open(path, "wb" if number == 1 and self._overwrite else "xb", buffering=0)
+                file = GrowingFile(path, replace=number == 1 and self._overwrite)
             except FileExistsError:
+                self._next += 1
                 continue
-            except OSError:
-                self._numbers = itertools.chain([number], self._numbers)  # this part was not begun
-                raise
-        raise AssertionError("counting does not end")
+            self._next += 1
+            return path, number, file
 
 
-class FileWriter:
-    """A ``Writer`` of one part of a recording."""
+class RecordingWriter:
+    """What writers of files have in common: a muxer on a file that survives failures. ``_begin`` it in ``open``."""
 
-    def __init__(self, names: PartNames, muxer: str) -> None:
+    def __init__(self, muxer: str, *, indexed: bool) -> None:
         self.notes: list[str] = []
         self.unconfirmed = 0
-        self._names, self._muxer = names, muxer
+        self._muxer, self._indexed = muxer, indexed
         self._muxing: Muxing | None = None
-        self._file: BinaryIO | None = None
+        self._file: GrowingFile | None = None
 
-    def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
+    def _begin(self, file: GrowingFile, video: VideoFormat, audio: list[AudioTrack]) -> None:
+        self._file = file
         kept, notes = carried(audio, self._muxer)
         self.notes += notes
-        path, self._file = self._names.open_next()
-        if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdigit():
-            self.notes.append(f"goes on in {path.name}, {video.width}x{video.height}")
-        self._muxing = Muxing(self._file, self._muxer, video, kept, growing_options(self._muxer))
-        self._muxing.write_header()
+        with self._real_errors():
+            self._muxing = Muxing(file, self._muxer, video, kept, growing_options(self._muxer, indexed=self._indexed))
+            self._muxing.write_header()
 
     def is_complete(self, picture: EncodedPicture) -> bool:
         return False
 
     def write(self, picture: EncodedPicture) -> None:
         assert self._muxing is not None
-        self._muxing.write(picture)
+        with self._real_errors():
+            self._muxing.write(picture)
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
-        self._muxing.write_audio(packet)
+        with self._real_errors():
+            self._muxing.write_audio(packet)
 
     def close(self) -> None:
+        if self._file is None:
+            return
         try:
             if self._muxing is not None:
-                self._muxing.close()
+                self._file.will_end()
+                with self._real_errors():
+                    self._muxing.close()
         finally:
-            if self._file is not None:
-                self._file.close()
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _real_errors(self) -> Iterator[None]:
+        """The error of the file in place of what comes out of the muxer after it."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            said = self._file.error if self._file is not None else None
+            raise said or error from None
 
     def abandon(self) -> None:
-        """A file is never worth more than what is on the disk already."""
+        """A file that hangs cannot be helped; what is on the disk stays."""
+
+
+class FileWriter(RecordingWriter):
+    """A ``Writer`` of one part of a recording."""
+
+    def __init__(self, names: PartNames, muxer: str) -> None:
+        super().__init__(muxer, indexed=False)
+        self._names = names
+
+    def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
+        path, number, file = self._names.open_next()
+        if number > 1:
+            self.notes.append(f"goes on in {path.name}, {video.width}x{video.height}")
+        self._begin(file, video, audio)
