@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "memory": "peak memory for a 1080p file, and whether it stays flat over a long one",
     "quality": "PSNR and SSIM on exposure brackets through the run-time path, against baselines",
     "temporal": "stability in time and PSNR on synthetic night clips, against baselines; writes docs/temporal.md",
+    "fuzz": "broken streams through the decode path: no hang, no crash, no leak",
     "models": "every system of the papers: size, computing, export, milliseconds; writes docs/models.md",
 }
 DRAWINGS = {

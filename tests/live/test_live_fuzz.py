@@ -1,0 +1,40 @@
+"""Broken streams neither hang nor crash the decode path; every failure has a type. A slice of ``benchmarks fuzz``."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.fuzz import QUICK, STREAMS, fuzz
+from benchmarks.fuzz_streams import KINDS, MUTATIONS, broken, pristine
+
+
+def test_the_same_number_breaks_a_stream_in_the_same_way() -> None:
+    streams = {kind: pristine(kind) for kind in KINDS}
+    several = [broken(index, streams) for index in range(0, 600, 7)]
+    assert [one.data for one in several] == [broken(one.index, streams).data for one in several]
+    assert {one.kind for one in several} == set(KINDS)
+    assert {name for one in several for name in one.mutations} == set(MUTATIONS)
+    changed = sum(one.data != streams[one.kind] for one in several)
+    assert changed > 0.9 * len(several), "some losses lose nothing"
+
+
+@pytest.mark.timeout(900)
+def test_a_slice_of_broken_streams_is_survived() -> None:
+    check(QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_thousand_broken_streams_are_survived_without_a_leak() -> None:
+    memory = check(STREAMS)["rss_mb"]
+    assert memory["slope_per_1000_streams"] < 10, memory
+
+
+def check(count: int) -> dict[str, dict[str, float]]:
+    found = fuzz(count)
+    assert found["hung"] == []
+    assert found["crashed"] == []
+    assert found["faults"] == []
+    assert found["readings"] == 2 * count
+    assert found["outcomes"]["read"] > found["outcomes"]["refused"] > 0, "broken, not destroyed"
+    return {"rss_mb": found["rss_mb"]}
