@@ -1,0 +1,161 @@
+"""Live streams by the command, as a process of its own: signals, messages, exit codes, summaries, no passwords."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+pytestmark = [
+    pytest.mark.timeout(150),
+    pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way"),
+]
+ROOT = Path(__file__).parents[2]
+PASSWORD = "s3cr3t-pass"
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """Two dark seconds of 160x96, with a moving lamp."""
+    path = tmp_path_factory.mktemp("clips") / "night.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for number in range(50):
+            luma = rng.normal(30, 2, (144, 160)).clip(16, 235).astype(np.uint8)
+            luma[96:], luma[8:16, 2 * number : 2 * number + 8] = 128, 200
+            picture = av.VideoFrame.from_ndarray(luma, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def command(folder: Path, *arguments: object, **options) -> subprocess.Popen[str]:
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": paths, "TERM": "xterm", "COLUMNS": "200"},
+        **streams,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, messages = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, out, messages
+
+
+def wait_for_size(process: subprocess.Popen[str], path: Path, size: int) -> None:
+    deadline = time.monotonic() + 90
+    while not (path.exists() and path.stat().st_size > size):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} does not grow"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_live_run_with_playable_outputs_and_a_summary(clip, tmp_path, number, code):
+    process = command(tmp_path, f"live:{clip}", "-o", "out.mp4", "-o", "null:", "--json", "s.json")
+    wait_for_size(process, tmp_path / "out.mp4", 3000)
+    process.send_signal(number)
+    returned, out, messages = ended(process)
+    assert (returned, out) == (code, "")
+    assert "Traceback" not in messages
+    summary = json.loads((tmp_path / "s.json").read_text())
+    figures = summary["figures"]
+    assert summary["exit_reason"] == "interrupted"
+    assert figures["frames_in"] == figures["frames_out"] + sum(figures["dropped"].values())
+    first, second = figures["outputs"]
+    assert (first["state"], second["uri"]) == ("closed", "null:")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        pictures = list(container.decode(video=0))
+    assert len(pictures) == first["written"] > 0
+    assert pictures[0].to_ndarray()[:96].mean() > 45, "the pictures were not made brighter"
+    times = [picture.pts for picture in pictures]
+    assert times == sorted(set(times))
+
+
+def test_a_second_signal_ends_at_once(clip, tmp_path):
+    process = command(tmp_path, f"live:{clip}", "out.mkv")
+    wait_for_size(process, tmp_path / "out.mkv", 0)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == 130
+
+
+def test_both_halves_may_be_compared_live(clip, tmp_path):
+    process = command(tmp_path, f"live:{clip}", "out.mkv", "--compare", "side", "-q")
+    wait_for_size(process, tmp_path / "out.mkv", 3000)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (143, "", "")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (320, 96)
+
+
+def test_a_source_that_never_comes_fails_after_its_time_and_no_password_shows(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        uri = f"rtsp://admin:{PASSWORD}@127.0.0.1:{nobody.getsockname()[1]}/cam?token={PASSWORD}"
+        process = command(tmp_path, uri, "-o", "null:", "--give-up-after", 1, "--json", "s.json", "--debug")
+        returned, out, messages = ended(process)
+    summary = (tmp_path / "s.json").read_text()
+    assert returned == 1
+    assert "state=reconnecting" in messages
+    assert [line for line in messages.splitlines() if line.startswith("error: ")]
+    assert json.loads(summary)["exit_reason"] == "failed"
+    assert "127.0.0.1" in summary
+    assert PASSWORD not in summary + messages + out
+
+
+def test_a_bundle_that_is_not_there_ends_the_run_as_a_usage_error(clip, tmp_path):
+    returned, _, messages = ended(command(tmp_path, f"live:{clip}", "-o", "null:", "-m", "nothing"))
+    assert returned == 2
+    assert "no bundle 'nothing'" in messages
+    assert "Traceback" not in messages
+
+
+def test_outputs_that_cannot_work_are_refused_before_anything_starts(clip, tmp_path):
+    returned, _, messages = ended(command(tmp_path, f"live:{clip}", "-o", "out.xyz"))
+    assert returned == 2
+    assert len([line for line in messages.splitlines() if line.startswith("error: ")]) == 1
+
+
+def test_a_terminal_gets_a_line_with_states_rates_and_latency(clip, tmp_path):
+    keyboard, screen = os.openpty()
+    process = command(tmp_path, f"live:{clip}", "out.mkv", stderr=screen)
+    os.close(screen)
+    shown, signalled = b"", False
+    with os.fdopen(keyboard, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                piece = terminal.read(4096)
+            except OSError:  # Linux says EIO when the other end has gone
+                break
+            shown += piece
+            if not piece:
+                break
+            if not signalled and re.search(rb"running, [\d.]+ fps in, [\d.]+ out[^|]*\| out.mkv writing", shown):
+                process.send_signal(signal.SIGTERM)
+                signalled = True
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    text = shown.decode()
+    assert signalled, text
+    assert re.search(r"\d+ dropped, \d+ ms \(p95 \d+\)", text)
