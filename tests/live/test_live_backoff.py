@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.live.backoff import Backoff
@@ -18,6 +18,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=12, max_size=12))
+@settings(deadline=None)
 def test_jitter_is_a_fifth_and_the_longest_is_the_longest(chosen: list[float]) -> None:
     numbers = iter(chosen)
     backoff = Backoff(choose=lambda: next(numbers))

@@ -57,7 +57,7 @@ AFTER = st.sampled_from(
 @example("rtsp", "admin", "p@ss/w?rd#1:%41", "cam.local:8554", "/live")
 @example("rtsp", "admin", "a@b/c", "10.0.0.9:554", "/live")
 @example("rtsp", "admin", "://x://y", "cam", "/live")
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 def test_a_url_alone(scheme: str, user: str, password: str, host: str, path: str) -> None:
     assume(not _reads_as_port(password))
     shown = redact(f"{scheme}://{user}:{password}@{host}{path}")
@@ -75,7 +75,7 @@ def _reads_as_port(password: str) -> bool:
 
 
 @given(SCHEMES, USERS, PASSWORDS, HOSTS, PATHS, BEFORE, AFTER)
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 def test_encoded_passwords_in_any_line(
     scheme: str, user: str, password: str, host: str, path: str, before: str, after: str
 ) -> None:
@@ -86,6 +86,7 @@ def test_encoded_passwords_in_any_line(
 
 
 @given(st.lists(st.tuples(SCHEMES, USERS, PASSWORDS, HOSTS, PATHS), min_size=2, max_size=4), BETWEEN)
+@settings(deadline=None)
 def test_several_urls_in_one_line(addresses: list[tuple[str, str, str, str, str]], between: str) -> None:
     urls = [
         f"{scheme}://{user}:{quote(password, safe='')}@{host}{path}" for scheme, user, password, host, path in addresses
@@ -98,7 +99,7 @@ def test_several_urls_in_one_line(addresses: list[tuple[str, str, str, str, str]
 
 
 @given(PASSWORDS, HOSTS, BEFORE, AFTER)
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 def test_whatever_was_remembered_never_shows(password: str, host: str, before: str, after: str) -> None:
     assume(len(password.strip()) >= 4 and password not in before + after + host)
     forget()
@@ -171,7 +172,7 @@ def test_urls_in_json_and_reprs_keep_their_surroundings() -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_any_text_survives_and_redacting_twice_changes_nothing(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
@@ -181,7 +182,7 @@ def test_any_text_survives_and_redacting_twice_changes_nothing(text: str) -> Non
 
 
 @given(SCHEMES, USERS, PASSWORDS, st.sampled_from(["cam.local:8554", "192.168.1.20", "[fe80::1]:554"]))
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 def test_odd_passwords_reach_the_library_encoded_and_are_remembered(
     scheme: str, user: str, password: str, host: str
 ) -> None:

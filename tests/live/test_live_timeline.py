@@ -44,6 +44,7 @@ def steady(count: int, interval_s: float, start: float = 100.0) -> list[float]:
     st.sampled_from([3600, 3003, 1500, 9000]),
     st.lists(st.floats(0, 0.015), min_size=120, max_size=120),
 )
+@settings(deadline=None)
 def test_the_spacing_of_a_source_that_behaves_is_kept(start: int, step: int, delays: list[float]) -> None:
     captured = [at + delay for at, delay in zip(steady(120, step / TICKS), delays, strict=True)]
     out = placed([start + index * step for index in range(120)], captured)
@@ -52,7 +53,7 @@ def test_the_spacing_of_a_source_that_behaves_is_kept(start: int, step: int, del
 
 @pytest.mark.parametrize("bits", [32, 33])
 @given(before=st.integers(1, 200))
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 def test_counters_wrap(bits: int, before: int) -> None:
     stamps: list[int | None] = [((1 << bits) - before * 3600 + index * 3600) % (1 << bits) for index in range(300)]
     out = placed(stamps, steady(300, 0.04))
@@ -70,6 +71,7 @@ def test_a_source_that_begins_at_zero_again_goes_on_where_capture_time_is(away_s
 
 
 @given(st.sampled_from([-7 * 3600, -5.0, -1.5, 1.5, 5.0, 7 * 3600, 10**6]), st.integers(1, 99))
+@settings(deadline=None)
 def test_jumps_are_not_believed(jump_s: float, at: int) -> None:
     stamps: list[int | None] = [
         10**11 + index * 3600 + (round(jump_s * TICKS) if index >= at else 0) for index in range(100)

@@ -1,0 +1,344 @@
+"""Live sources against real servers: RTSP that is killed, frozen and restarted, HLS and MPEG-TS over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import av.logging
+import numpy as np
+import pytest
+from live_collector import PATIENT, Collector
+
+from benchmarks.live_server import RtspServer, free_port
+from stream.errors import (
+    AddressNotFound,
+    AuthenticationFailed,
+    ConnectionFailed,
+    ConnectionRefused,
+    ConnectionTimedOut,
+    HostUnknown,
+    NoVideoStream,
+    StreamError,
+    TlsFailed,
+)
+from stream.live.source import SourcePolicy
+from stream.media.frame import Frame
+from stream.media.sources.connection import SourceOptions, open_connection
+
+ODD = "p@ss/w:rd?#1 ä"
+OVER_UDP = SourceOptions("udp", 15.0, 2.0)
+OVER_EITHER = SourceOptions("auto", 15.0, 2.0)
+
+
+# --- RTSP
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "codec"),
+    [
+        ("/h264", PATIENT, "h264"),
+        ("/h264", OVER_UDP, "h264"),
+        ("/h265", PATIENT, "hevc"),
+        ("/h265", OVER_EITHER, "hevc"),
+    ],
+)
+def test_codecs_and_transports(rtsp_server: RtspServer, path: str, options: SourceOptions, codec: str) -> None:
+    with Collector(rtsp_server.url(path), options) as reading:
+        frames = reading.wait_frames(10)
+        video = reading.source.video
+    assert video is not None
+    assert (video.codec, video.width, video.height) == (codec, 320, 240)
+    assert all(frame.planes.y.shape == (240, 320) for frame in frames)
+    assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(frames))
+    assert float(frames[-1].planes.y.mean()) < 90, "the server's dark scene"
+
+
+def test_a_killed_server_is_reconnected_and_may_have_another_size(start_rtsp_server: Callable[..., RtspServer]) -> None:
+    server = start_rtsp_server(audio=True)
+    with Collector(server.url("/h264")) as reading:
+        reading.wait_frames(10)
+        server.kill()
+        reading.wait_state("reconnecting")
+        server.restart(width=192, height=128)
+        again = reading.wait_frames(10, generation=2)
+    assert {(frame.picture.width, frame.picture.height) for frame in again} == {(192, 128)}
+    assert reading.source.video is not None
+    assert reading.source.video.width == 192
+    assert reading.source.reconnects == 1
+    assert [frame.seq for frame in reading.frames] == list(range(len(reading.frames)))
+    assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
+    origin = reading.frames[0].captured_at
+    assert max(abs(frame.time - (frame.captured_at - origin)) for frame in reading.frames) < 1.1
+    assert len({id(sound.stream) for sound in reading.sounds}) == 1, "sound stays on its track"
+    times = [sound.data.dts for sound in reading.sounds]
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+
+
+def test_a_frozen_server_is_stalled_and_comes_back(rtsp_server: RtspServer) -> None:
+    with Collector(rtsp_server.url("/h264"), policy=SourcePolicy(stall_s=1.0, longest_backoff_s=1.0)) as reading:
+        reading.wait_frames(10)
+        rtsp_server.freeze()
+        reading.wait_state("reconnecting")
+        lost = reading.states.index("reconnecting")
+        assert reading.states[lost - 1] == "stalled"
+        rtsp_server.thaw()
+        reading.wait_frames(5, generation=2)
+    assert reading.source.stalls >= 1
+    assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
+
+
+def test_a_change_of_size_in_mid_stream_gives_frames_of_the_new_size(rtsp_server: RtspServer) -> None:
+    with Collector(rtsp_server.url("/h264")) as reading:
+        reading.wait_frames(5)
+        rtsp_server.resize(160, 112)
+        while reading.frames[-1].picture.width != 160:
+            reading.wait_frames(len(reading.frames) + 1)
+        reading.wait_frames(len(reading.frames) + 5)
+    sizes = [(frame.picture.width, frame.picture.height) for frame in reading.frames]
+    assert [size for size, _ in itertools.groupby(sizes)] == [(320, 240), (160, 112)]
+    assert reading.source.generation == 1
+    assert reading.source.video is not None
+    assert reading.source.video.width == 160
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_odd_passwords_out_of_the_environment(
+    start_rtsp_server: Callable[..., RtspServer], monkeypatch: pytest.MonkeyPatch, digest: bool
+) -> None:
+    server = start_rtsp_server(user="ann", password=ODD, digest=digest)
+    monkeypatch.setenv("CAM_PASS", ODD)
+    for address in (
+        f"rtsp://ann:{{CAM_PASS}}@127.0.0.1:{server.port}/auth",
+        server.url("/auth", user="ann", password=ODD),
+    ):
+        with Collector(address) as reading:
+            reading.wait_frames(2)
+        assert ODD not in reading.source.uri + str(reading.events)
+
+
+def test_a_wrong_password_is_told_waits_long_and_shows_nowhere(
+    start_rtsp_server: Callable[..., RtspServer], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = start_rtsp_server(user="ann", password="right")
+    caplog.set_level(logging.DEBUG)
+    with Collector(server.url("/auth", user="ann", password="wr0ng-secret"), policy=SourcePolicy()) as reading:
+        reading.wait_state("reconnecting")
+    event = reading.events[0]
+    assert "user name or password" in event.error
+    assert event.retry_in_s is not None
+    assert event.retry_in_s > 20
+    told = f"{reading.events} {reading.source.uri} {reading.source.last_error} {reading.source.notes} {caplog.text}"
+    assert "wr0ng-secret" not in told + "".join(capfd.readouterr())
+    assert f"127.0.0.1:{server.port}/auth" in reading.source.uri
+    with pytest.raises(AuthenticationFailed):
+        open_connection(server.url("/auth"), PATIENT)
+    with pytest.raises(AddressNotFound):
+        open_connection(server.url("/nothing"), PATIENT)
+
+
+def test_a_server_that_accepts_and_says_nothing(link_to: Callable[[int], object]) -> None:
+    quick = SourceOptions(open_timeout_s=1.0, read_timeout_s=0.5)
+    link = link_to(free_port())
+    with pytest.raises(ConnectionFailed):
+        open_connection(f"rtsp://127.0.0.1:{link.port}/x", quick)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("rtsp://127.0.0.1:{port}/x", ConnectionRefused),
+        ("rtmp://127.0.0.1:{port}/a/b", ConnectionRefused),
+        ("tcp://127.0.0.1:{port}", ConnectionRefused),
+        ("http://127.0.0.1:{port}/x.m3u8", ConnectionRefused),
+        ("rtsp://no-such-host.invalid/x", HostUnknown),
+        ("https://no-such-host.invalid/x", HostUnknown),
+        ("udp://127.0.0.1:{port}", ConnectionTimedOut),
+    ],
+)
+def test_what_is_wrong_is_told_apart(address: str, error: type[StreamError]) -> None:
+    quick = SourceOptions(open_timeout_s=1.0, read_timeout_s=0.5)
+    with pytest.raises(error) as failure:
+        open_connection(address.format(port=free_port()), quick)
+    assert type(failure.value) is error
+
+
+# --- HTTP
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Segments of one second, 25 pictures each, with the number of the picture in its brightness; one time line."""
+    folder = tmp_path_factory.mktemp("segments")
+    options = {"hls_time": "1", "hls_list_size": "0", "hls_segment_filename": str(folder / "s%d.ts")}
+    with av.open(str(folder / "all.m3u8"), "w", format="hls", options=options) as container:
+        stream = container.add_stream(
+            "libx264", rate=25, options={"g": "25", "preset": "ultrafast", "tune": "zerolatency"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(175):
+            picture = av.VideoFrame.from_ndarray(np.full((72, 64), 16 + number, np.uint8), format="yuv420p")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    assert (folder / "s6.ts").exists()
+    return folder
+
+
+class Served(ThreadingHTTPServer):
+    """``answers``: what is sent for a path: bytes, a number of an error, or bytes made when asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.answers: dict[str, bytes | int | Callable[[], bytes | Iterator[bytes]]] = {}
+        self.login: str | None = None
+        """What has to be sent as authorization; None: nothing."""
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is none."""
+
+
+class Answering(BaseHTTPRequestHandler):
+    server: Served
+
+    def do_GET(self) -> None:
+        if self.server.login and self.headers["Authorization"] != self.server.login:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="cam"')
+            self.end_headers()
+            return
+        answer = self.server.answers.get(self.path.partition("?")[0], 404)
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, int):
+            self.send_error(answer)
+            return
+        self.send_response(200)
+        if isinstance(answer, bytes):
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        for part in (answer,) if isinstance(answer, bytes) else answer:
+            self.wfile.write(part)
+            self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def http() -> Iterator[Served]:
+    server = Served()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+class Broadcast:
+    """A playlist that shows the last four segments; the clock runs from the first time that it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = [f"s{number}.ts" for number in range(7)]
+        self._folder, self._begun = folder, 0.0
+
+    def serve(self, server: Served) -> None:
+        server.answers = {f"/{name}": (self._folder / name).read_bytes() for name in self._names}
+        server.answers["/live.m3u8"] = self.playlist
+
+    def playlist(self) -> bytes:
+        self._begun = self._begun or time.monotonic()
+        shown = min(len(self._names), 3 + int(time.monotonic() - self._begun))
+        first = max(0, shown - 4)
+        lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        for name in self._names[first:shown]:
+            lines += ["#EXTINF:1.0,", name]
+        return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if shown == len(self._names) else []), ""]).encode()
+
+
+@pytest.mark.parametrize("scheme", ["http", "hls"])
+def test_a_live_playlist_loses_no_frame_and_runs_in_real_time(http: Served, segments: Path, scheme: str) -> None:
+    Broadcast(segments).serve(http)
+    connection = open_connection(f"{scheme}://127.0.0.1:{http.port}/live.m3u8", PATIENT)
+    try:
+        frames = [item for item in connection if isinstance(item, Frame)]
+    finally:
+        connection.close()
+    assert [int(frame.planes.y[0, 0]) - 16 for frame in frames] == pytest.approx(list(range(175)), abs=2)
+    assert len(frames) == 175
+    span = frames[-1].captured_at - frames[0].captured_at
+    assert span >= 0.9 * 174 / 25, "segments are not handed out at once"
+    assert connection.silence_s > 5
+
+
+def test_a_playlist_from_the_network_opens_no_files(http: Served, segments: Path) -> None:
+    local = (segments / "s0.ts").as_uri()
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{local}\n#EXT-X-ENDLIST\n"
+    http.answers["/trap.m3u8"] = playlist.encode()
+    with pytest.raises(StreamError):
+        open_connection(f"http://127.0.0.1:{http.port}/trap.m3u8", PATIENT)
+
+
+def in_real_time(folder: Path) -> Iterator[bytes]:
+    """A transport stream of seven seconds, over and over until the client goes."""
+    stream = b"".join((folder / f"s{number}.ts").read_bytes() for number in range(7))
+    for start in range(0, len(stream), 1880):
+        yield stream[start : start + 1880]
+        time.sleep(0.05)
+
+
+def test_a_transport_stream_over_http_that_ends_is_reconnected(http: Served, segments: Path) -> None:
+    http.answers["/live.ts"] = functools.partial(in_real_time, segments)
+    with Collector(f"http://127.0.0.1:{http.port}/live.ts") as reading:
+        reading.wait_frames(60)
+        reading.wait_frames(20, generation=2)
+    assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(401, AuthenticationFailed), (403, AuthenticationFailed), (404, AddressNotFound), (500, ConnectionFailed)],
+)
+def test_answers_of_http_servers_are_told_apart(http: Served, number: int, error: type[StreamError]) -> None:
+    http.answers["/x"] = number
+    with pytest.raises(error) as failure:
+        open_connection(f"http://ann:hush-hush@127.0.0.1:{http.port}/x?token=verysecret", PATIENT)
+    assert "hush" not in f"{failure.value!r}"
+    assert "verysecret" not in f"{failure.value!r}"
+    assert f"127.0.0.1:{http.port}/x" in str(failure.value)
+
+
+def test_odd_passwords_reach_http_servers(http: Served, segments: Path) -> None:
+    http.answers["/s0.ts"] = (segments / "s0.ts").read_bytes()
+    http.login = f"Basic {base64.b64encode(f'ann:{ODD}'.encode()).decode()}"
+    with Collector(f"http://ann:{ODD}@127.0.0.1:{http.port}/s0.ts") as reading:
+        reading.wait_frames(5)
+    with pytest.raises(AuthenticationFailed):
+        open_connection(f"http://127.0.0.1:{http.port}/s0.ts", PATIENT)
+
+
+def test_no_tls_on_the_other_side(http: Served) -> None:
+    with pytest.raises(TlsFailed):
+        open_connection(f"https://127.0.0.1:{http.port}/x", PATIENT)
+
+
+def test_sound_without_pictures_is_no_video(http: Served, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.ts"), "w") as container:
+        stream = container.add_stream("aac", rate=48000, layout="mono")
+        for index in range(50):
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            sound.sample_rate, sound.pts = 48000, index * 1024
+            container.mux(stream.encode(sound))
+    http.answers["/a.ts"] = (tmp_path / "a.ts").read_bytes()
+    with pytest.raises(NoVideoStream):
+        open_connection(f"http://127.0.0.1:{http.port}/a.ts", PATIENT)
