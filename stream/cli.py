@@ -1,7 +1,7 @@
 """The command ``stream-enhance``.
 
-``stream-enhance INPUT... [OUTPUT]`` enhances; ``doctor``, ``models`` and ``warm`` are subcommands. The options are the
-fields of ``Settings``. Heavy imports happen inside the commands, in the order in which they are needed.
+``stream-enhance INPUT... [OUTPUT]`` enhances; ``run``, ``doctor``, ``models`` and ``warm`` are subcommands. The options
+are the fields of ``Settings``. Heavy imports happen inside the commands, in the order in which they are needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 USAGE = 2
 _DEFAULT = "enhance"
-_EPILOG = "Other commands: doctor (what this machine can do), models (bundles, segmenters), warm (compile the kernels)."
+_EPILOG = (
+    "Other commands: run (several live streams out of one file), doctor (what this machine can do), models (bundles, "
+    "segmenters), warm (compile the kernels)."
+)
 
 
 class DefaultCommand(TyperGroup):
@@ -62,10 +65,14 @@ def root(
 
 
 def enhance(inputs: list[str], **given: Any) -> None:
-    """Make dark clips and photos bright and steady.
+    """Make dark clips, photos and live streams bright and steady.
 
     stream-enhance INPUT... [OUTPUT]: an input is a file, a folder or a pattern; several are worked through one by one.
     Two names are an input and its output. Without an output, results go beside the inputs as NAME.enhanced.
+
+    stream-enhance SOURCE -o OUTPUT...: a live source is rtsp://, http://, srt://, rtmp://, udp://, /dev/video0, csi:0,
+    gst:PIPELINE, testsrc: or live:FILE, a file at its own pace. It goes to addresses like these, to files, folders of
+    segments, or null:, until Ctrl-C ends it.
     """
     Thread(target=_preload, name="preload").start()
     from stream.jobs import live_job, plan
@@ -116,6 +123,18 @@ _register_enhance()
 
 
 @app.command()
+def run(
+    streams: Annotated[str, typer.Argument(metavar="STREAMS.YAML", help="The streams, and settings for each.")],
+    check: Annotated[bool, typer.Option("--check", help="Say whether the file is good, and start nothing.")] = False,
+) -> None:
+    """Run several live streams in one process, as a file describes them; SIGHUP reads it again."""
+    Thread(target=_preload, name="preload").start()
+    from stream.live.service import run_service
+
+    raise typer.Exit(run_service(streams, check=check))
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what this machine can do, what is missing and how to get it."""
     from stream.doctor import examine, to_json, to_text
@@ -139,8 +158,10 @@ def warm() -> None:
 
 
 def _refuse(error: ValidationError) -> None:
+    from stream.redaction import redact
+
     for line in refusals(error):
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {redact(line)}", file=sys.stderr)
     raise typer.Exit(USAGE)
 
 
@@ -150,6 +171,9 @@ def _log_everything() -> None:
 
     import av.logging
 
+    from stream.redaction import redact_all_logging
+
+    redact_all_logging()
     logging.basicConfig(level=logging.DEBUG)
     av.logging.set_level(av.logging.INFO)
 

@@ -13,11 +13,13 @@ from stream.doctor import kernels_compiled
 from stream.jobs import LiveJob
 from stream.live.configuration import StreamConfig
 from stream.live.enhancing import Network
+from stream.live.health import serving
 from stream.live.log import EventLog
 from stream.live.run import LiveRun
 from stream.live.summary import LiveStats, result_line, status_line, to_json
 from stream.runner import Interrupts, report, write_summary
 from stream.settings import Settings
+from stream.telemetry import LatencyHistogram
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -49,25 +51,53 @@ class StatusLine:
         self._live.update(self._text(status_line(stats), overflow="ellipsis", no_wrap=True))
 
 
+class _Shown:
+    """The one stream of this process, as its pages show it."""
+
+    restarts, last_error = 0, ""
+
+    def __init__(self, run: LiveRun) -> None:
+        self._run = run
+        self.name = run.name
+
+    @property
+    def state(self) -> str:
+        return self._run.state.value
+
+    @property
+    def streams(self) -> tuple[_Shown, ...]:
+        return (self,)
+
+    def problems(self) -> list[str]:
+        """None: a process that is not well ends."""
+        return []
+
+    def stats(self) -> LiveStats | None:
+        return self._run.stats() if self._run.started else None
+
+    def latencies(self) -> dict[str, LatencyHistogram]:
+        return self._run.telemetry.latencies()
+
+
 def run_live(job: LiveJob, settings: Settings) -> int:
     """Run one live stream until it ends or a signal ends it. Returns the exit code."""
     log = EventLog(lowest="error" if settings.quiet else "info")
     if not settings.quiet and not kernels_compiled():
         print("note: the kernels are compiled for this processor, once; that takes about a minute", file=sys.stderr)
     network = load_in_background(settings) if settings.strength > 0 else None
-    with Interrupts() as interrupts:
-        run = LiveRun(StreamConfig(_NAME, job.source, job.outputs, settings), network, events=log.of(""))
-        interrupts.pipeline = run
-        run.start()
-        if interrupts.exit_code:
-            run.stop()
-        with _display(settings) as show:
-            while not run.join(_REFRESH_S):
-                show(run.stats())
-                log.flush()
-        log.flush(everything=True)
-        summary = run.summary()
-        interrupts.pipeline = None
+    run = LiveRun(StreamConfig(_NAME, job.source, job.outputs, settings), network, events=log.of(""))
+    try:
+        with serving(settings.metrics, _Shown(run), log), Interrupts(run) as interrupts:
+            run.start()
+            with _display(settings) as show:
+                while not run.join(_REFRESH_S):
+                    show(run.stats())
+                    log.flush()
+    except BaseException:
+        run.abort()
+        raise
+    log.flush(everything=True)
+    summary = run.summary()
     if not settings.quiet:
         for note in summary.notes:
             print(f"note: {note}", file=sys.stderr)

@@ -65,7 +65,7 @@ OpenSink = Callable[[StreamConfig, "Callable[[OutputEvent], None]"], LiveOutputs
 
 
 def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]) -> LiveSource:
-    """The source of a configuration; nothing is connected yet."""
+    """The source of a configuration; nothing is connected yet. Raises what is wrong with its address."""
     settings = config.settings
     options = SourceOptions(transport=settings.transport, options=dict(settings.source_options))
     return LiveSource(config.source, options, SourcePolicy(give_up_after_s=settings.give_up_after), events=events)
@@ -103,7 +103,7 @@ class LiveRun:
     ) -> None:
         """``network`` may still be loading; None leaves frames as they come. ``events`` is told what happens.
 
-        Opens the outputs, and raises what that raises.
+        Opens the outputs. Raises what can be known of source and outputs beforehand.
         """
         self.config = config
         self.telemetry = Telemetry()
@@ -112,6 +112,7 @@ class LiveRun:
         self._enhancers: list[LiveEnhancer] = []
         self._settings = config.settings
         self._presence = Presence()
+        self._inputs = [open_source(config, self._source_event)]
         self._writer = LiveWriter(
             open_sink(config, self._output_event),
             self._presence,
@@ -119,12 +120,16 @@ class LiveRun:
             showing=lambda shown: events("notice", shown=shown),
         )
         self._stages: LiveStages | None = None
-        self._inputs: list[LiveInput] = []
 
     @property
     def name(self) -> str:
         """Of the stream."""
         return self.config.name
+
+    @property
+    def started(self) -> bool:
+        """Whether there are figures."""
+        return self._stages is not None
 
     @property
     def error(self) -> BaseException | None:
@@ -156,6 +161,7 @@ class LiveRun:
             raise RuntimeError("a live run starts once: make another one")
         self.telemetry.begin()
         self._stages = LiveStages(
+            self._input,
             self._open_source,
             self._prepare,
             self._writer,
@@ -176,9 +182,11 @@ class LiveRun:
             self._stages.stop()
 
     def abort(self) -> None:
-        """End at once, without the frames in flight; recordings stay playable. Returns at once."""
+        """End at once, without the frames in flight; recordings stay playable. Returns at once once it has started."""
         if self._stages is not None:
             self._stages.abort()
+        else:
+            self._writer.sink.abort()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most ``timeout`` seconds; whether it has come."""
@@ -242,7 +250,7 @@ class LiveRun:
     def summary(self) -> LiveSummary:
         """The record of the run so far, without any credentials."""
         stats, error = self.stats(), self.error
-        reason: ExitReason = "failed" if error else "interrupted" if self._running.stopping else "complete"
+        reason: ExitReason = "failed" if error else "interrupted" if self._running.interrupted else "complete"
         network = self._loaded
         card = network.card if network else None
         return LiveSummary(
@@ -277,9 +285,9 @@ class LiveRun:
         return self._network
 
     def _open_source(self) -> LiveInput:
-        source = self._connect(self.config, self._source_event)
-        self._inputs = [source]
-        return source
+        """The next one after a fault in the code of the one before."""
+        self._inputs.append(self._connect(self.config, self._source_event))
+        return self._input
 
     def _prepare(self) -> LiveEnhancer:
         network = self._wait_for(self._network) if isinstance(self._network, Future) else self._network

@@ -66,9 +66,9 @@ class Limits:
     """A stage that works on one frame for longer is stuck."""
     first_stuck_s: float = 300.0
     """The same for the first frame, which may have to compile kernels."""
-    drain_s: float = 0.8
+    drain_s: float = 0.7
     """After ``stop``: for the frames in flight."""
-    close_s: float = 1.0
+    close_s: float = 0.9
     """After that: for finalising the outputs."""
     most_stuck: int = 2
     """Threads left to themselves before the run is given up."""
@@ -109,6 +109,7 @@ class LiveStages:
 
     def __init__(
         self,
+        source: Incoming,
         open_source: Callable[[], Incoming],
         prepare: Callable[[], Enhance],
         writer: LiveWriter,
@@ -122,7 +123,7 @@ class LiveStages:
     ) -> None:
         """``prepare`` waits for the network and gives what enhances; it is called again after a stage was stuck.
 
-        ``open_source`` is called again after a fault in the source's code. ``ended`` is called once all has ended.
+        ``open_source`` gives another source after a fault in the code of ``source``. ``ended`` is called at the end.
         """
         self._open_source, self._prepare, self._writer = open_source, prepare, writer
         self._presence, self._telemetry, self._events, self._ended = presence, telemetry, events, ended
@@ -132,6 +133,8 @@ class LiveStages:
         self.latency = RecentLatency()
         """From capture to written."""
         self.error: BaseException | None = None
+        self.interrupted = False
+        """Whether ``stop`` or ``abort`` was called."""
         self._ready = False
         self._stop = threading.Event()
         self._aborted = False
@@ -142,7 +145,7 @@ class LiveStages:
             BURST, _captured_at, staleness_s=staleness_s, standing=STANDING, on_drop=self._drop
         )
         self._enhanced: NewestChannel[Item] = NewestChannel(BURST, _captured_at)
-        self._source = open_source()
+        self._source = source
         self._left: list[_Worker] = []
         self._worker = _Worker()
         self._writing = Heartbeat()
@@ -178,14 +181,12 @@ class LiveStages:
 
     def stop(self) -> None:
         """Receive no more, finish what is in flight, finalise the outputs. Returns at once; any thread may call."""
-        if not self._stop.is_set():
-            self._stop_by = time.monotonic() + self.limits.drain_s
-            self._stop.set()
-        self._source.stop()
+        self.interrupted = True
+        self._end()
 
     def abort(self) -> None:
         """As ``stop``, but give up what is in flight."""
-        self._aborted = True
+        self.interrupted = self._aborted = True
         self._stop_by = time.monotonic()
         self._stop.set()
         self._source.stop()
@@ -193,6 +194,12 @@ class LiveStages:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; False if it did not come within ``timeout`` seconds."""
         return self._done.wait(timeout)
+
+    def _end(self) -> None:
+        if not self._stop.is_set():
+            self._stop_by = time.monotonic() + self.limits.drain_s
+            self._stop.set()
+        self._source.stop()
 
     # --- receive
 
@@ -348,7 +355,7 @@ class LiveStages:
 
     def _finish(self) -> None:
         """Within the limits: drain, give up the rest, finalise, account for everything."""
-        self.stop()
+        self._end()
         cause = "failed" if self.error else "stopped"
         self._write_thread.join(max(0.0, self._stop_by - time.monotonic()))
         self._drop(cause, self._captured.cancel())
@@ -402,7 +409,7 @@ class LiveStages:
         with self._failing:
             if self.error is None:
                 self.error = error
-        self.stop()
+        self._end()
 
 
 def _captured_at(item: Item) -> float | None:

@@ -18,11 +18,6 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 _MILLISECONDS = (".webm", ".flv", ".wmv", ".asf")
 ENHANCED = ".enhanced"
-LIVE_SCHEMES = (
-    *("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "hls", "srt", "udp", "tcp", "rtp"),
-    *("v4l2", "csi", "gst", "testsrc", "live"),
-)
-_DEVICES = "/dev/video"
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+):(?://)?", re.IGNORECASE)
 
 
@@ -43,10 +38,9 @@ def local_path(uri: str) -> Path:
 
 def is_live(uri: str) -> bool:
     """Whether a source goes on by itself: a stream, a camera, or ``live:FILE``, a file at its own pace."""
-    match = _SCHEME.match(uri)
-    if match is not None and match[1].lower() in LIVE_SCHEMES:
-        return not Path(uri).exists()
-    return uri.startswith(_DEVICES)
+    from stream.media.sources.connection import is_live as has_live_scheme
+
+    return has_live_scheme(uri) and not Path(uri).is_file()
 
 
 def is_photo(path: Path) -> bool:

@@ -12,6 +12,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from urllib.request import urlopen
 
 import av
 import numpy as np
@@ -98,6 +99,35 @@ def test_a_second_signal_ends_at_once(clip, tmp_path):
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 130
+
+
+def test_metrics_are_served_while_one_stream_runs(clip, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = command(tmp_path, f"live:{clip}", "-o", "out.mkv", "--metrics", port)
+    wait_for_size(process, tmp_path / "out.mkv", 3000)
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        metrics = answer.read().decode()
+    with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 143
+    assert re.search(r"frames\w*total\{[^}]*\} [1-9]", metrics), metrics
+
+
+def test_a_file_of_streams_is_checked_and_run(clip, tmp_path):
+    streams = tmp_path / "streams.yaml"
+    streams.write_text(f"streams:\n  door:\n    source: live:{clip}\n    outputs: [door.mkv]\n")
+    returned, out, _ = ended(command(tmp_path, "run", streams, "--check"))
+    assert (returned, "door" in out) == (0, True)
+    process = command(tmp_path, "run", streams)
+    wait_for_size(process, tmp_path / "door.mkv", 3000)
+    process.send_signal(signal.SIGTERM)
+    returned, _, messages = ended(process)
+    assert returned == 0, messages
+    assert "stream=door" in messages
+    assert "Traceback" not in messages
 
 
 def test_both_halves_may_be_compared_live(clip, tmp_path):

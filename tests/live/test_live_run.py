@@ -263,6 +263,7 @@ def test_a_source_that_ends_by_itself_completes_the_run():
         rig.source.feed(None)
         assert rig.run.join(30)
         assert rig.run.state is RunState.STOPPED
+        assert rig.run.summary().exit_reason == "complete"
     assert numbers(rig.sink) == [0, 1, 2]
 
 
