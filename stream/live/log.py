@@ -13,7 +13,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Literal, TextIO
@@ -113,7 +114,7 @@ class EventLog:
 
 
 class LogHandler(logging.Handler):
-    """Brings what libraries log, FFmpeg among them, into the same lines: ``event=log logger=libav.rtsp``."""
+    """Brings what libraries log, FFmpeg among them, into the same lines: ``event=log.libav.rtsp``."""
 
     def __init__(self, log: EventLog) -> None:
         super().__init__()
@@ -126,6 +127,24 @@ class LogHandler(logging.Handler):
             level = name if record.levelno >= least else level  # type: ignore[assignment]
         text = self.format(record)
         self._log(f"log.{record.name}", level=level, text=text)
+
+
+@contextmanager
+def library_log(log: EventLog, lowest: Level) -> Iterator[None]:
+    """While the block runs, what libraries log from ``lowest`` on goes into ``log``; FFmpeg's lines too."""
+    import av.logging
+
+    root, handler = logging.getLogger(), LogHandler(log)
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(lowest.upper())
+    if lowest in ("debug", "info"):
+        av.logging.set_level(av.logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
 
 
 def _line(event: str, stream: str, level: Level, fields: Mapping[str, object]) -> str:
