@@ -22,34 +22,67 @@ _MOST = 48
 """Blocks kept; more pictures than that in flight get memory of their own."""
 
 
+_LOOK_EVERY = 512
+"""Pictures after which sizes that were not asked for meanwhile are forgotten: nobody needs them any more."""
+
+
 class PicturePool:
-    """Gives out unwritten 4:2:0 pictures. Keeps the blocks of one size and format; another size starts anew."""
+    """Gives out unwritten 4:2:0 pictures; keeps memory for the sizes and formats in use. Streams may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._layout: tuple[int, int, str] | None = None
-        self._blocks: list[Bytes] = []
-        self._idle = 0
-        """What ``_references`` gives for a block that nobody uses; the interpreter's own references differ."""
+        self._kinds: dict[tuple[int, int, str], _Blocks] = {}
+        self._taken = 0
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of memory that are kept, free or not."""
+        with self._lock:
+            return sum(len(kind.memory) for kind in self._kinds.values())
 
     def take(self, width: int, height: int, pixel_format: str) -> av.VideoFrame:
         """A picture with undefined content. Formats and sizes that cannot be pooled are allocated."""
         if height % 4 or width % 2 or pixel_format not in ("yuv420p", "yuvj420p", "nv12"):
             return av.VideoFrame(width, height, pixel_format)
         with self._lock:
-            if self._layout != (width, height, pixel_format):
-                self._layout, self._blocks = (width, height, pixel_format), []
-            for index in range(len(self._blocks)):
-                if self._references(index) == self._idle:
-                    return av.VideoFrame.from_numpy_buffer(self._blocks[index], pixel_format, width)
-            if len(self._blocks) == _MOST:
+            self._taken += 1
+            if self._taken % _LOOK_EVERY == 0:
+                self._forget()
+            kind = self._kinds.setdefault((width, height, pixel_format), _Blocks())
+            kind.asked = True
+            memory = kind.free(width, height)
+            if memory is None:
                 return av.VideoFrame(width, height, pixel_format)
-            self._blocks.append(_block(width, height))
-            self._idle = self._references(len(self._blocks) - 1)
-            return av.VideoFrame.from_numpy_buffer(self._blocks[-1], pixel_format, width)
+            return av.VideoFrame.from_numpy_buffer(kind.memory[memory], pixel_format, width)
+
+    def _forget(self) -> None:
+        self._kinds = {layout: kind for layout, kind in self._kinds.items() if kind.asked}
+        for kind in self._kinds.values():
+            kind.asked = False
+
+
+class _Blocks:
+    """The memory for pictures of one size and format."""
+
+    def __init__(self) -> None:
+        self.memory: list[Bytes] = []
+        self.asked = True
+        self._idle = 0
+        """What ``_references`` gives for a block that nobody uses; the interpreter's own references differ."""
+
+    def free(self, width: int, height: int) -> int | None:
+        """Index of a block that nobody uses; None where there are too many already."""
+        for index in range(len(self.memory)):
+            if self._references(index) == self._idle:
+                return index
+        if len(self.memory) == _MOST:
+            return None
+        self.memory.append(_block(width, height))
+        self._idle = self._references(len(self.memory) - 1)
+        return len(self.memory) - 1
 
     def _references(self, index: int) -> int:
-        return sys.getrefcount(self._blocks[index])
+        return sys.getrefcount(self.memory[index])
 
 
 def _block(width: int, height: int) -> Bytes:

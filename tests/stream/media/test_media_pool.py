@@ -71,7 +71,19 @@ def test_held_pictures_never_change(steps: list[int]) -> None:
         held[slot] = (picture, stamp % 251)
         for kept, value in held.values():
             assert (planes_of(kept, Colour()).y == value).all()
-    assert len(pool._blocks) <= 12
+    assert pool.blocks <= 12
+
+
+def test_several_sizes_are_kept_side_by_side_and_forgotten_when_nobody_asks_for_them() -> None:
+    pool = PicturePool()
+    sizes = [(64, 48), (128, 96)]
+    first = {address(pool.take(*size, "yuv420p")) for size in sizes}
+    assert pool.blocks == 2
+    for _ in range(20):
+        assert {address(pool.take(*size, "yuv420p")) for size in sizes} == first
+    for _ in range(1100):
+        pool.take(64, 48, "yuv420p")
+    assert pool.blocks == 1
 
 
 def test_many_in_flight_and_many_threads() -> None:
