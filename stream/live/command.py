@@ -115,9 +115,12 @@ def load_in_background(settings: Settings) -> Future[Network]:
     def body() -> None:
         try:
             from engines.bundle import load_bundle
+            from stream.live.warming import warm_up
             from stream.vision.modes import open_mode
 
-            future.set_result(open_mode(load_bundle(settings.model), settings))
+            network = open_mode(load_bundle(settings.model), settings)
+            warm_up(network, settings)
+            future.set_result(network)
         except BaseException as error:
             future.set_exception(error)
 

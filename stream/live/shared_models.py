@@ -12,6 +12,7 @@ from engines.full_picture import open_full
 from engines.network_inputs import Extra
 from engines.picture_network import PictureNetwork
 from stream.live.batching import SharedToneModel
+from stream.live.warming import warm_up
 from stream.settings import Settings
 from stream.vision.modes import Full, Fused
 
@@ -32,6 +33,7 @@ class SharedModels:
             network = self._loaded.get(key)
             if network is None:
                 network = self._open(bundle, settings, key)
+                warm_up(network, settings)
                 self._loaded[key] = network
         return network
 

@@ -14,7 +14,9 @@ from engines.errors import EngineError, ModelError
 from stream.errors import ConnectionLost, EncoderUnavailable, SettingFixed, StageStuck
 from stream.live.stages import BURST, Limits
 from stream.live.summary import RunState, result_line, status_line, to_json
+from stream.live.warming import warm_up
 from stream.media import Frame
+from stream.settings import Settings
 
 pytestmark = pytest.mark.timeout(90)
 QUICK = Limits(stuck_s=0.3, first_stuck_s=0.3, drain_s=0.3, close_s=0.5)
@@ -379,3 +381,13 @@ def test_a_run_starts_once_and_has_no_figures_before():
             rig.run.start()
         rig.run.request_key_frame()
     assert rig.sink.key_frames == 1
+
+
+def test_what_loads_lazily_is_loaded_before_the_first_frame():
+    def fail(given):
+        raise EngineError("not today")
+
+    for network in (FakeNetwork(), FakeNetwork(fail)):
+        warm_up(network, Settings())
+        assert len(network.made) == 1
+        assert network.made[0].seen

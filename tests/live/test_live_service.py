@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,6 +31,7 @@ from stream.live.reload import plan
 from stream.live.run import LiveRun, open_live_source
 from stream.live.service import Service, run_service
 from stream.live.supervised import SupervisedStream
+from stream.live.systemd import READY, reloading, tell
 from stream.settings import Settings
 
 QUICK = Backoff(0.01, 0.02)
@@ -272,6 +275,24 @@ def test_a_crash_and_a_dead_camera_touch_no_other_stream():
     assert "stream=crashing event=stream state=restarting" in out.getvalue()
 
 
+# --- systemd
+
+
+def test_systemd_is_told_where_it_asks(tmp_path, monkeypatch):
+    tell(READY)  # nobody asks
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address)
+        listener.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        tell(READY)
+        assert listener.recv(100) == b"READY=1"
+        tell(reloading())
+        assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", listener.recv(100))
+    os.unlink(address)
+    tell(READY)  # it has gone
+
+
 # --- the whole process
 
 YAML = """\
@@ -289,7 +310,7 @@ streams:
     source: rtsp://cam:hunter2secret@127.0.0.1:{dead}/x
     outputs: "null:"
 """
-_COMMAND = "import sys; from stream.live.service import run_service; sys.exit(run_service(sys.argv[1]))"
+_COMMAND = "import sys; from stream.cli import main; sys.argv[1:1] = ['run']; sys.exit(main())"
 
 
 def free_port() -> int:
@@ -309,8 +330,8 @@ def get(url: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str, Callable[..., None], Path]]:
-    """A service of its own process with its address, a way to write its file anew, and its log."""
+def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str, Callable[..., None], Path, socket.socket]]:
+    """A process with its address, a way to write its file anew, its log, and the socket where it notifies systemd."""
     port, dead = free_port(), free_port()
     file, said = tmp_path / "streams.yaml", tmp_path / "log"
 
@@ -318,19 +339,24 @@ def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str, Callable[..
         file.write_text(YAML.format(port=port, dead=dead, folder=tmp_path, strength=strength))
 
     write()
-    with said.open("w") as err:
+    with said.open("w") as err, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
         child = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, str(file)], stderr=err, stdout=err, cwd=Path(__file__).parent.parent.parent
+            [sys.executable, "-c", _COMMAND, str(file)],
+            stderr=err,
+            stdout=err,
+            cwd=Path(__file__).parent.parent.parent,
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
         )
-    try:
-        yield child, f"http://127.0.0.1:{port}", write, said
-    finally:
-        child.kill()
-        child.wait(PATIENCE_S)
+        try:
+            yield child, f"http://127.0.0.1:{port}", write, said, notified
+        finally:
+            child.kill()
+            child.wait(PATIENCE_S)
 
 
 def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
-    child, url, write, said = process
+    child, url, write, said, notified = process
     wait_for(lambda: get(f"{url}/readyz?stream=door")[0] == 200 or child.poll() is not None, "the stream")
     assert child.poll() is None, said.read_text()
     assert get(f"{url}/healthz")[0] == 200
@@ -353,8 +379,10 @@ def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
     assert get(f"{url}/readyz?stream=door")[0] == 200
     assert _sample(get(f"{url}/metrics")[1], 'stream_enhance_stream_restarts_total{stream="door"}') == 0
 
+    assert _told(notified) >= {"READY=1", "WATCHDOG=1", "RELOADING=1"}
     child.send_signal(signal.SIGTERM)
     assert child.wait(PATIENCE_S) == 0
+    assert "STOPPING=1" in _told(notified)
     assert "event=service state=stopped" in said.read_text()
     assert "state=aborted" not in said.read_text()
     with av.open(str(tmp_path / "door.ts")) as recorded:
@@ -365,6 +393,15 @@ def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
     everything = said.read_text() + page + text + (tmp_path / "summary.json").read_text()
     assert "hunter2secret" not in everything
     assert "rtsp://***@127.0.0.1" in everything
+
+
+def _told(notified: socket.socket) -> set[str]:
+    """What systemd was told since the last call."""
+    told = set()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            told |= {notified.recv(200, socket.MSG_DONTWAIT).decode().split("\n")[0]}
+    return told
 
 
 def _sample(page: str, name: str) -> float:
