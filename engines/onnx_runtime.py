@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,21 @@ from numpy.typing import NDArray
 from engines.bundle import Bundle
 from engines.errors import DeviceError, ModelError
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "ort-tensorrt": "TensorrtExecutionProvider",
+    "ort-tensorrt-rtx": "NvTensorRTRTXExecutionProvider",
+    "ort-openvino": "OpenVINOExecutionProvider",
+}
+_BUILDS = {
+    "cuda": "onnxruntime-gpu in place of onnxruntime (with a CUDA driver)",
+    "ort-tensorrt": "onnxruntime-gpu in place of onnxruntime (with a CUDA driver and TensorRT)",
+    "ort-tensorrt-rtx": "a build of ONNX Runtime with TensorRT-RTX",
+    "ort-openvino": "onnxruntime-openvino in place of onnxruntime",
+}
+DEVICES = tuple(_PROVIDERS)
+"""Where ONNX Runtime can run a model, given the build of it that has the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +71,25 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1) -> Engine:
-    """Opens a bundle on a device, ``cpu`` or ``cuda``; ``threads`` work inside one operator and sleep when idle.
-
-    Raises ``DeviceError`` if the device cannot be used here and ``ModelError`` if the file is no model.
-    """
+def require(device: str, available: Sequence[str]) -> str:
+    """The provider of a device. Raises ``DeviceError`` for an unknown one, and for one that ``available`` lacks."""
     provider = _PROVIDERS.get(device)
     if provider is None:
         raise DeviceError(f"unknown device '{device}'; known are {', '.join(_PROVIDERS)}")
-    if provider not in ort.get_available_providers():
+    if provider not in available:
         raise DeviceError(
-            f"device '{device}' asked for, but this ONNX Runtime has only {', '.join(ort.get_available_providers())}. "
-            "Install onnxruntime-gpu in place of onnxruntime (with a CUDA driver), or use device 'cpu'"
+            f"device '{device}' asked for, but this ONNX Runtime has only {', '.join(available)}. "
+            f"Install {_BUILDS[device]}, or use device 'cpu'"
         )
+    return provider
+
+
+def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1) -> Engine:
+    """Opens a bundle on one of ``DEVICES``; ``threads`` work inside one operator and sleep when idle.
+
+    Raises ``DeviceError`` if the device cannot be used here and ``ModelError`` if the file is no model.
+    """
+    provider = require(device, ort.get_available_providers())
     try:
         session = ort.InferenceSession(bundle.model, session_options(threads), providers=[provider])
     except Exception as error:

@@ -20,7 +20,7 @@ from engines.planes import Planes
 Floats = NDArray[np.float32]
 Run = Callable[[Mapping[str, Floats]], Mapping[str, NDArray[Any]]]
 
-LIMITS = {"fp32": 1.0, "fp16": 2.0, "int8": 8.0}
+LIMITS = {"fp32": 1.0, "fp16": 2.0, "int8": 4.0}
 """Greatest allowed 99th percentile of the difference, in codes of 255."""
 
 

@@ -58,7 +58,7 @@ class TensorRTEngine:
 
     def __init__(self, plan: bytes, flavour: Flavour, cuda: Cuda, profiles: tuple[Profile, ...]) -> None:
         """``profiles`` as it was built with, in that order. Raises ``LoadError``."""
-        self.device = flavour.name
+        self.device: str = flavour.name
         self.flavour = flavour
         self.cuda = cuda
         self._log = Log(flavour)
