@@ -13,12 +13,13 @@ from engines.errors import EngineError
 from stream.errors import StreamError
 from stream.live.yaml_lines import Written
 from stream.media.credentials import fill_in
-from stream.media.sources.connection import SourceOptions, check_address, is_live
+from stream.media.sources.connection import SourceOptions, check_address, is_live, scheme_of
 from stream.media.uri import local_path
 from stream.options import allowed_values
 from stream.settings import Settings
 
 _LIVE = "rtsp://, http://, srt://, rtmp://, udp://, /dev/videoN, gst:PIPELINE, testsrc: or live:FILE"
+_SOURCES_ONLY = ("http", "https", "hls", "csi", "v4l2", "testsrc", "live")
 _LIMITS = ("greater_than_equal", "less_than_equal")
 
 
@@ -62,7 +63,10 @@ def problem_of_source(uri: str, options: Mapping[str, str]) -> str:
 def problem_of_output(uri: str) -> str:
     """Why nothing can be written to a URI, or nothing; placeholders as in sources. Files may exist: they are ours."""
     try:
-        if is_live(fill_in(uri)) or uri == "null:":
+        filled = fill_in(uri)
+        if scheme_of(filled) in _SOURCES_ONLY:
+            return f"{uri} can be read, not written to"
+        if is_live(filled) or uri == "null:":
             return ""
         local_path(uri)
     except StreamError as error:

@@ -28,6 +28,7 @@ from stream.live.shared_models import SharedModels
 from stream.live.stages import Events
 from stream.live.summary import plain
 from stream.live.supervised import OpenRun, Run, SupervisedStream
+from stream.live.systemd import ALIVE, READY, STOPPING, reloading, tell
 from stream.runner import write_summary
 
 FAILED = 1
@@ -213,7 +214,7 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
         print(f"{path} is good: {', '.join(config.name for config in configuration.streams)}")
         return 0
     process = configuration.process
-    log = EventLog(lowest="warning" if process.quiet else "info")
+    log = EventLog(lowest="error" if process.quiet else "info")
     service = Service(configuration, log)
     with _Signals() as signals, library_log(log, "info" if process.debug else "warning"):
         try:
@@ -238,11 +239,15 @@ def _serve(service: Service, signals: _Signals, path: Path, log: EventLog) -> in
         with serving(service.process.metrics, service, log):
             log("service", state="started", file=path, streams=len(service.streams), process=os.getpid())
             service.start()
+            tell(READY)
             while not signals.ending and not service.over:
                 signals.wait(_TICK_S)
                 service.turn()
+                if not service.problems():
+                    tell(ALIVE)
                 if signals.wants_reload():
                     _reload(service, path, log)
+            tell(STOPPING)
             return _end(service, signals, log)
     except StreamError as error:
         log("service", level="error", state="failed", error=error)
@@ -250,11 +255,13 @@ def _serve(service: Service, signals: _Signals, path: Path, log: EventLog) -> in
 
 
 def _reload(service: Service, path: Path, log: EventLog) -> None:
+    tell(reloading())
     try:
         service.reload(read_configuration(path))
     except ConfigurationError as error:
         for line in error.lines:
             log("reload", level="error", state="refused", error=line)
+    tell(READY)
 
 
 def _end(service: Service, signals: _Signals, log: EventLog) -> int:

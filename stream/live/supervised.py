@@ -188,10 +188,13 @@ class SupervisedStream:
     def _run_once(self) -> BaseException | None:
         """One run from its opening to its end; what ended it."""
         config = self.config
+        run: Run | None = None
         try:
             run = self._open_run(config, self._events)
             run.start()
         except Exception as error:
+            if run is not None:
+                run.abort()  # its outputs are open already
             return error
         with self._lock:
             self._run, latest, stopping = run, self.config, self._stop.is_set()

@@ -166,6 +166,14 @@ def test_models_that_do_not_exist_or_do_not_fit_are_told_before_anything_starts(
     assert "streams.yaml:5: streams.b.model: mode full needs a model that draws pictures" in lines[1]
 
 
+def test_what_can_only_be_read_is_no_output(tmp_path):
+    lines = refused(tmp_path, "streams: {a: {source: 'testsrc:', outputs: ['https://h/x', 'testsrc:']}}")
+    assert [line.rpartition("outputs: ")[2] for line in lines] == [
+        "https://h/x can be read, not written to",
+        "testsrc: can be read, not written to",
+    ]
+
+
 def test_two_streams_may_not_write_to_one_place(tmp_path):
     lines = refused(
         tmp_path,

@@ -379,6 +379,7 @@ def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
     assert get(f"{url}/readyz?stream=door")[0] == 200
     assert _sample(get(f"{url}/metrics")[1], 'stream_enhance_stream_restarts_total{stream="door"}') == 0
 
+    wait_for(lambda: _sample(get(f"{url}/metrics")[1], written) > 12, "a dozen frames")
     assert _told(notified) >= {"READY=1", "WATCHDOG=1", "RELOADING=1"}
     child.send_signal(signal.SIGTERM)
     assert child.wait(PATIENCE_S) == 0
