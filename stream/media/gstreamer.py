@@ -6,11 +6,13 @@ distribution's folder, and nothing else from there.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.machinery
 import importlib.util
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, cast
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple, cast
 from stream.errors import (
     AddressNotFound,
     AuthenticationFailed,
+    ConnectionRefused,
     ConnectionTimedOut,
     DeviceBusy,
     GStreamerMissing,
@@ -51,6 +54,7 @@ def gstreamer() -> GStreamer:
     """
     with _lock:
         try:
+            _load_unwinder_first()
             gi = _bindings()
             for name in ("Gst", "GstApp", "GstVideo"):
                 gi.require_version(name, "1.0")
@@ -61,6 +65,16 @@ def gstreamer() -> GStreamer:
             raise GStreamerMissing(
                 f"GStreamer cannot be used from this Python ({error})", do=f"Install it: apt install {PACKAGES}"
             ) from None
+
+
+def _load_unwinder_first() -> None:
+    """GStreamer brings libunwind, whose ``_Unwind_Resume`` crashes plug-ins in C++ (SRT) at their first exception.
+
+    The compiler's own, loaded before and for all, is found first.
+    """
+    if "gi" not in sys.modules:
+        with suppress(OSError):
+            ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def _bindings() -> Any:
@@ -117,14 +131,19 @@ def build(text: str) -> Any:
 def error_of(message: Any, shown: str) -> StreamError:
     """The typed error for an error message of a pipeline's bus."""
     gst = gstreamer().Gst
-    error, _ = message.parse_error()
-    said = f"{shown}: {redact(error.message)}"
+    error, details = message.parse_error()
+    # The last line of the details is what the element itself says; the first ones are places in its source.
+    own = (details or "").strip().rpartition("\n")[2].strip()
+    said = f"{shown}: {redact(error.message.rstrip('.'))}" + (
+        f" ({redact(own)})" if own and own not in error.message else ""
+    )
+    words = f"{error.message} {own}".lower()
 
     def is_(domain: Any, *codes: Any) -> bool:
         return any(error.matches(domain, code) for code in codes)
 
     resource, stream, core = gst.ResourceError, gst.StreamError, gst.CoreError
-    if is_(gst.resource_error_quark(), resource.NOT_AUTHORIZED):
+    if is_(gst.resource_error_quark(), resource.NOT_AUTHORIZED) or "authenticat" in words:
         return AuthenticationFailed(said, do="Check user name and password")
     if is_(gst.resource_error_quark(), resource.NOT_FOUND):
         return AddressNotFound(said, do="Check the address, device or file that the pipeline names")
@@ -132,8 +151,10 @@ def error_of(message: Any, shown: str) -> StreamError:
         return DeviceBusy(said, do="Close the program that uses it")
     if is_(gst.stream_error_quark(), stream.CODEC_NOT_FOUND) or is_(gst.core_error_quark(), core.MISSING_PLUGIN):
         return UnknownCodec(said, do=f"Install the plug-in that has the decoder, perhaps one of: {PACKAGES}")
-    if "timeout" in error.message.lower() or "timed out" in error.message.lower():
+    if "timeout" in words or "timed out" in words:
         return ConnectionTimedOut(said, do="Check the network, and that the other side is alive")
+    if "refused" in words:
+        return ConnectionRefused(said, do="Check host and port, and that the server runs")
     return PipelineFailed(said, do="Try the pipeline with gst-launch-1.0, which tells more")
 
 

@@ -115,6 +115,7 @@ def test_a_burst_at_the_beginning_is_made_up_for() -> None:
     st.sampled_from([RTP, Fraction(1, 1000), Fraction(1, 25), Fraction(1, 10**9)]),
     st.frozensets(st.integers(0, 199), max_size=5),
 )
+@settings(deadline=None)
 def test_whatever_comes_time_rises_and_follows_capture(
     stamps: list[int | None], gaps: list[float], time_base: Fraction, restarts: frozenset[int]
 ) -> None:

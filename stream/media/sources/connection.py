@@ -98,7 +98,14 @@ def open_connection(uri: str, options: SourceOptions) -> Connection:
     if scheme in NETWORK_SCHEMES:
         from stream.media.sources.network import NetworkConnection
 
-        return NetworkConnection(uri, options)
+        try:
+            return NetworkConnection(uri, options)
+        except UnsupportedUri:
+            if scheme != "srt":
+                raise
+        from stream.media.sources.srt import SrtConnection
+
+        return SrtConnection(uri, options)
     if scheme == "live":
         from stream.media.sources.live_file import LiveFileConnection
 

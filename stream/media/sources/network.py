@@ -15,7 +15,8 @@ from stream.media.sources.connection import SourceOptions, scheme_of
 from stream.media.sources.demuxed import DemuxedConnection
 from stream.media.sources.pacing import Pace
 
-_QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
+QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
+"""FFmpeg's ``nobuffer`` is not among its options: it forgets what was looked at, and with it the first key frame."""
 _SEGMENT_S = 15.0
 """A playlist may give nothing for as long as a segment lasts, and for the time of one that is late."""
 _ENCRYPTED = "tls,tcp,crypto"
@@ -42,7 +43,7 @@ class NetworkConnection(DemuxedConnection):
         address, given = _address(fill_in(uri)), dict(options.options)
         remember_options(given)
         try:
-            self._connect(address, options, _QUICK_PROBE)
+            self._connect(address, options, QUICK_PROBE)
         except (NoVideoStream, UnknownCodec, NothingDecodable):
             self._connect(address, options, {})
 
