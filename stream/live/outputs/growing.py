@@ -22,6 +22,7 @@ class GrowingFile:
         self.error: OSError | None = None
         """What the first write that failed said; PyAV does not always hand it on."""
         self._good: int | None = None
+        self.closed = False
         is_abandoned(self._file)
 
     def write(self, data: bytes) -> int:
@@ -57,6 +58,7 @@ class GrowingFile:
         self._good = self.size
 
     def close(self) -> None:
+        self.closed = True
         os.close(self._file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -44,11 +45,15 @@ class Muxing:
         options: dict[str, str],
         *,
         start: int | None = None,
+        io_open: Callable[[str, int, dict[str, str]], Any] | None = None,
     ) -> None:
-        """``target``: a path or URL, or an object with ``write`` (and ``seek``). ``start`` (1/90000 s): what becomes
-        time 0; None = the first picture."""
+        """``target``: a path, or an object with ``write`` (and ``seek``). ``start`` (1/90000 s): what becomes time 0;
+        None = the first picture. ``io_open`` opens the files of muxers that write several."""
         self._start = start
-        self.container: OutputContainer = av.open(target, "w", format=muxer, container_options={**AT_ONCE, **options})
+        together = {**AT_ONCE, **options}
+        self.container: OutputContainer = av.open(
+            target, "w", format=muxer, container_options=together, io_open=io_open
+        )
         stream: Stream = self.container.add_stream_from_template(video.template, opaque=True)
         stream.time_base = TIME_BASE
         if muxer in ("mp4", "mov") and video.codec == "hevc":

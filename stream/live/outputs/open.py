@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
+
 from stream.errors import UnsupportedContainer
 from stream.live.outputs.delivery import PacketOutput
+from stream.live.outputs.hls import HlsWriter, segment_muxer
 from stream.live.outputs.line import LineLimits
 from stream.live.outputs.network import Address, NetworkWriter
 from stream.live.outputs.null import NullOutput
@@ -49,6 +52,8 @@ def open_output(uri: str, settings: LiveSinkSettings) -> Output:
         return NullOutput()
     if scheme in _MUXERS:
         return _network(uri, scheme, settings.encoder)
+    if uri.lower().endswith(".m3u8"):
+        return _hls(local_path(uri), settings)
     if settings.segment_s is not None:
         return _segments(uri, settings, settings.segment_s)
     return _recording(local_path(uri), settings)
@@ -86,6 +91,13 @@ def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
     output = PacketOutput(str(names), lambda: SegmentWriter(folder, muxer, length_s), limits=_FILE_LIMITS)
     output.notes += [f"{path.name} is from a run that was killed: it was given its name" for path in recovered]
     return output
+
+
+def _hls(playlist: Path, settings: LiveSinkSettings) -> Output:
+    check_target(playlist, None, overwrite=True)  # it goes on where another run ended
+    encoder = settings.encoder
+    check_holds(encoder, segment_muxer(av.Codec(encoder.codec, "w").canonical_name), playlist.name)
+    return PacketOutput(str(playlist), lambda: HlsWriter(playlist, settings.key_every_s), limits=_FILE_LIMITS)
 
 
 def _muxer_of(target: Path) -> str:
