@@ -157,7 +157,7 @@ def test_wrong_credentials_are_named_and_appear_nowhere(
     start_rtsp_server: Callable[..., RtspServer], tmp_path: Path
 ) -> None:
     server = start_rtsp_server(user="ann", password="another")
-    source = server.url("/auth", user="ann", password="${CAMERA_PASSWORD}")
+    source = server.url("/auth", user="ann", password="{CAMERA_PASSWORD}")
     given = {"CAMERA_PASSWORD": PASSWORD}
     with LiveCommand(tmp_path / "wrong", source, "-o", "null:", "--give-up-after", "3", environment=given) as live:
         assert live.process.wait(120) == 1, live.said

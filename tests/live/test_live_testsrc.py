@@ -88,7 +88,7 @@ def test_night_is_dark_and_day_is_not() -> None:
 
 def test_something_moves_and_all_levels_are_legal() -> None:
     connection = TestsrcConnection("testsrc:size=640x360,noise=8", SourceOptions())
-    early, late = (connection._frame(number, 0) for number in (0, 50))
+    early, late = (connection.frame(number, 0) for number in (0, 50))
     assert early.planes.y.min() >= 0
     assert early.planes.y.max() <= 235
     moved = np.abs(early.planes.v.astype(int) - late.planes.v).max()
@@ -101,7 +101,7 @@ def test_the_code_is_read_after_the_enhancement() -> None:
     connection = TestsrcConnection("testsrc:size=640x360", SourceOptions())
     try:
         for number in range(24):
-            frame = connection._frame(number, number)
+            frame = connection.frame(number, number)
             enhanced = enhancer(frame)
             assert frame_code.read(enhanced.planes.y) == number
         assert enhanced.planes.y.mean() > frame.planes.y.mean() + 5

@@ -121,14 +121,15 @@ class TestsrcConnection:
         while not self._stop.wait(max(0.0, start + float(number / pattern.fps) - time.monotonic())):
             if pattern.frames and seq >= pattern.frames:
                 return
-            frame = self._frame(number, seq)
+            frame = self.frame(number, seq)
             self.alive_at = frame.captured_at
             yield frame
             seq += 1
             # Like a camera: what nobody fetched in time is not shown later.
             number = max(number + 1, int((time.monotonic() - start) * pattern.fps))
 
-    def _frame(self, number: int, seq: int) -> Frame:
+    def frame(self, number: int, seq: int) -> Frame:
+        """Frame ``number``, made now."""
         picture = fresh_picture(self._like)
         planes = planes_of(picture, self._colour)
         captured_at = time.monotonic()
