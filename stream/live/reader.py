@@ -10,15 +10,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from stream.errors import ConnectionLost, StreamError
 from stream.media.frame import Frame, Packet
+from stream.media.source import VideoInfo
 from stream.media.sources.connection import Connection
 from stream.redaction import redact
 
-Item = Frame | Packet
-
 _ROOM = 2
+
+
+class Taken(NamedTuple):
+    """An item, and the video as it was described then: the reader may be a change ahead."""
+
+    item: Frame | Packet
+    video: VideoInfo
 
 
 class Reader:
@@ -27,7 +34,7 @@ class Reader:
     def __init__(self, open_connection: Callable[[], Connection], name: str) -> None:
         """Starts at once."""
         self._open = open_connection
-        self._items: deque[Item] = deque()
+        self._items: deque[Taken] = deque()
         self._changed = threading.Condition()
         self._abandoned = False
         self._ended = False
@@ -38,14 +45,14 @@ class Reader:
         self.started_at = time.monotonic()
         self.thread.start()
 
-    def take(self, timeout: float) -> Item | None:
+    def take(self, timeout: float) -> Taken | None:
         """The next item; None if none came within ``timeout`` seconds, or the connection has ended, or ``wake``."""
         with self._changed:
             if not self._items and not self._ended and timeout > 0:
                 self._changed.wait(timeout)
-            item = self._items.popleft() if self._items else None
+            taken = self._items.popleft() if self._items else None
             self._changed.notify_all()
-            return item
+            return taken
 
     @property
     def ended(self) -> bool:
@@ -78,7 +85,7 @@ class Reader:
             connection = self._open()
             self.connection = connection
             for item in connection:
-                if not self._hand_over(item):
+                if not self._hand_over(Taken(item, connection.video)):
                     return
         except StreamError as error:
             self.error = error
@@ -92,13 +99,13 @@ class Reader:
                 self._ended = True
                 self._changed.notify_all()
 
-    def _hand_over(self, item: Item) -> bool:
+    def _hand_over(self, taken: Taken) -> bool:
         """Waits for room; False if nobody takes any more."""
         with self._changed:
             while len(self._items) >= _ROOM and not self._abandoned:
                 self._changed.wait()
             if self._abandoned:
                 return False
-            self._items.append(item)
+            self._items.append(taken)
             self._changed.notify_all()
             return True

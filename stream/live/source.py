@@ -74,7 +74,8 @@ class LiveSource:
         self.events = events
         self.video: VideoInfo | None = None
         """None until the first picture; that of the last picture since."""
-        self.notes: list[str] = Notes()
+        self._notes = Notes()
+        self.notes: list[str] = self._notes
         self.state = SourceState.CONNECTING
         self.generation = 0
         """Connections that gave a picture, counted from 1."""
@@ -160,16 +161,17 @@ class LiveSource:
         self._error = None
         first = True
         while not self._stop.is_set():
-            item = reader.take(_LOOK_S)
+            taken = reader.take(_LOOK_S)
             if self._stop.is_set():
                 break
-            if item is not None:
-                if isinstance(item, Frame):
+            if taken is not None:
+                if isinstance(taken.item, Frame):
                     if first:
                         first = False
                         self._begin_generation()
-                    yield self._placed(item)
-                elif not first and (placed := self._placed_packet(item)) is not None:
+                    self._describe(taken.video)
+                    yield self._placed(taken.item)
+                elif not first and (placed := self._placed_packet(taken.item)) is not None:
                     yield placed
             elif reader.ended:
                 self._error = _as_stream_error(reader.error, self.uri)
@@ -203,17 +205,21 @@ class LiveSource:
             return True
         return False
 
+    def _describe(self, video: VideoInfo) -> None:
+        """Keeps what is known of the video and its connection up to date."""
+        connection = self._connection
+        if connection is None or video is self._described:
+            return
+        self._described = video
+        self.video = replace(video, time_base=TIME_BASE)
+        self._audio.announce(connection.streams)
+        for note in connection.notes:
+            self._notes.say(note)
+
     def _placed(self, frame: Frame) -> Frame:
         """The frame at its output time."""
         if self.state is SourceState.STALLED:
             self._become(SourceState.STREAMING)
-        connection = self._connection
-        if connection is not None and connection.video is not self._described:
-            self._described = connection.video
-            self.video = replace(connection.video, time_base=TIME_BASE)
-            self._audio.announce(connection.streams)
-            for note in connection.notes:
-                self.notes.append(note) if note not in self.notes else None
         self._last_frame_at = time.monotonic()
         self._backoff.healthy(self._last_frame_at)
         raw = None if frame.pts == NO_PTS else frame.pts

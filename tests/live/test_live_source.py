@@ -347,7 +347,9 @@ def aac() -> list[Stream]:
 
 
 def test_sound_keeps_its_track_and_its_distance_to_the_pictures() -> None:
-    player = Player(Scripted(3, first_pts=10**9, audio=aac()), Scripted(3, first_pts=0, audio=aac()))
+    in_real_time = {"interval_s": 0.04}
+    first = Scripted(3, first_pts=10**9, audio=aac(), **in_real_time)
+    player = Player(first, lambda: Scripted(3, first_pts=0, audio=aac(), **in_real_time))
     source, _ = source_on(player)
     pictures: list[Frame] = []
     sounds: list[Packet] = []
@@ -356,13 +358,14 @@ def test_sound_keeps_its_track_and_its_distance_to_the_pictures() -> None:
             pictures.append(item)
         else:
             sounds.append(item)
-        if len(sounds) == 6:
+        if source.generation > 1 and len(sounds) >= 6:
             source.stop()
     assert len({id(sound.stream) for sound in sounds}) == 1
     assert source.streams == [sounds[0].stream]
     times = [sound.data.dts for sound in sounds]
     assert times == sorted(set(times))
-    assert [sound.data.pts for sound in sounds] == pytest.approx([picture.pts for picture in pictures], abs=200)
+    shown = [picture.pts for picture in pictures]
+    assert all(min(abs(sound.data.pts - pts) for pts in shown) < 200 for sound in sounds)
 
 
 def test_what_cannot_work_is_refused_at_once() -> None:
