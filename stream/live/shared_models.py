@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
+from concurrent.futures import Future
 from weakref import WeakValueDictionary
 
 from engines.bundle import Bundle, load_bundle
@@ -12,6 +13,7 @@ from engines.full_picture import open_full
 from engines.network_inputs import Extra
 from engines.picture_network import PictureNetwork
 from stream.live.batching import SharedToneModel
+from stream.live.enhancing import Network
 from stream.live.warming import warm_up
 from stream.settings import Settings
 from stream.vision.modes import Full, Fused
@@ -36,6 +38,19 @@ class SharedModels:
                 warm_up(network, settings)
                 self._loaded[key] = network
         return network
+
+    def soon(self, settings: Settings) -> Future[Network]:
+        """The same, by a thread; the interpreter waits for it at its end: what is half loaded cannot be torn down."""
+        future: Future[Network] = Future()
+
+        def load() -> None:
+            try:
+                future.set_result(self(settings))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=load, name="load").start()
+        return future
 
     @property
     def loaded(self) -> int:
