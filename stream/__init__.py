@@ -1,6 +1,7 @@
 """Frames in time: sources, stages, sinks, and the pipeline that keeps them running.
 
-``Pipeline`` and ``Settings`` are loaded when first used, so that importing the package costs nothing.
+``Pipeline`` (files), ``LiveRun`` (live streams) and ``Settings`` are loaded when first used, so that importing the
+package costs nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stream.live.run import LiveRun
     from stream.pipeline import Pipeline
     from stream.settings import Settings
 
-__all__ = ["Pipeline", "Settings"]
+__all__ = ["LiveRun", "Pipeline", "Settings"]
 
-_HOMES = {"Pipeline": "stream.pipeline", "Settings": "stream.settings"}
+_HOMES = {"LiveRun": "stream.live.run", "Pipeline": "stream.pipeline", "Settings": "stream.settings"}
 
 
 def __getattr__(name: str) -> Any:

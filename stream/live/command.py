@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from stream.doctor import kernels_compiled
 from stream.jobs import LiveJob
 from stream.live.configuration import StreamConfig
-from stream.live.enhancing import Network
 from stream.live.health import serving
 from stream.live.log import EventLog
 from stream.live.run import LiveRun
 from stream.live.summary import LiveStats, result_line, status_line, to_json
+from stream.live.warming import load_in_background
 from stream.runner import Interrupts, report, write_summary
 from stream.settings import Settings
 from stream.telemetry import LatencyHistogram
@@ -99,33 +97,11 @@ def run_live(job: LiveJob, settings: Settings) -> int:
     log.flush(everything=True)
     summary = run.summary()
     if not settings.quiet:
-        for note in summary.notes:
-            print(f"note: {note}", file=sys.stderr)
         print(result_line(summary), file=sys.stderr)
     code = report(run.error, debug=settings.debug) if run.error is not None else interrupts.exit_code
     if settings.summary is not None:
         code = write_summary(to_json(summary), settings) or code
     return code
-
-
-def load_in_background(settings: Settings) -> Future[Network]:
-    """The network of the settings, loaded by a thread that the interpreter waits for at its end."""
-    future: Future[Network] = Future()
-
-    def body() -> None:
-        try:
-            from engines.bundle import load_bundle
-            from stream.live.warming import warm_up
-            from stream.vision.modes import open_mode
-
-            network = open_mode(load_bundle(settings.model), settings)
-            warm_up(network, settings)
-            future.set_result(network)
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=body, name="load").start()
-    return future
 
 
 def _display(settings: Settings) -> AbstractContextManager[Callable[[LiveStats], Any]]:

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from stream.errors import SettingFixed
 from stream.live.configuration import StreamConfig
+from stream.live.course import Course, Events, Limits, unheard
 from stream.live.enhancing import LiveEnhancer, Network
-from stream.live.sink import LiveSink, LiveSinkSettings
-from stream.live.source import LiveSource, SourcePolicy
-from stream.live.stages import Events, Incoming, Limits, LiveStages
+from stream.live.opening import open_live_sink, open_live_source
+from stream.live.reporting import Reporter
+from stream.live.stages import Incoming, LiveStages
 from stream.live.state import SourceEvent, SourceState
 from stream.live.summary import LiveStats, LiveSummary, RunState, SourceFigures, output_figures, plain
 from stream.live.writing import LiveOutputs, LiveWriter, Presence
 from stream.media import VideoInfo
-from stream.media.sources.connection import SourceOptions
-from stream.quantities import keep
 from stream.queues import Cancelled
 from stream.redaction import redact
 from stream.settings import Settings
@@ -29,13 +28,11 @@ from stream.summary import ExitReason, sam_figures, versions
 from stream.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from engines.errors import EngineError
     from stream.live.outputs.output import OutputEvent
 
 CHANGEABLE = ("strength", "denoise", "network_every", "sam_every", "when")
 """Settings that ``LiveRun.apply`` takes."""
 _LOOK_S = 0.2
-_TROUBLE = (SourceState.STALLED, SourceState.RECONNECTING)
 
 
 class LiveInput(Incoming, Protocol):
@@ -64,30 +61,6 @@ OpenSource = Callable[[StreamConfig, Callable[[SourceEvent], None]], LiveInput]
 OpenSink = Callable[[StreamConfig, "Callable[[OutputEvent], None]"], LiveOutputs]
 
 
-def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]) -> LiveSource:
-    """The source of a configuration; nothing is connected yet. Raises what is wrong with its address."""
-    settings = config.settings
-    options = SourceOptions(transport=settings.transport, options=dict(settings.source_options))
-    return LiveSource(config.source, options, SourcePolicy(give_up_after_s=settings.give_up_after), events=events)
-
-
-def open_live_sink(config: StreamConfig, events: Callable[[OutputEvent], None]) -> LiveSink:
-    """The outputs of a configuration. Raises the errors of ``stream.errors`` for what can be known beforehand."""
-    settings = config.settings
-    return LiveSink(
-        config.outputs,
-        LiveSinkSettings(
-            encoder=settings.encoder(),
-            bitrate=settings.bitrate,
-            key_every_s=settings.key_every,
-            segment_s=settings.segment,
-            keep=None if settings.keep is None else keep(settings.keep),
-            overwrite=settings.overwrite,
-        ),
-        events,
-    )
-
-
 class LiveRun:
     """Start it once. ``stats``, ``apply`` and ``stop`` may be called from any thread."""
 
@@ -96,7 +69,7 @@ class LiveRun:
         config: StreamConfig,
         network: Network | Future[Network] | None,
         *,
-        events: Events = lambda event, **fields: None,
+        events: Events = unheard,
         open_source: OpenSource = open_live_source,
         open_sink: OpenSink = open_live_sink,
         limits: Limits | None = None,
@@ -108,18 +81,40 @@ class LiveRun:
         self.config = config
         self.telemetry = Telemetry()
         self._network, self._events, self._connect = network, events, open_source
-        self._limits = limits
+        self._report = Reporter(events)
+        self._course = Course(self.telemetry, limits or Limits(), events)
         self._enhancers: list[LiveEnhancer] = []
         self._settings = config.settings
         self._presence = Presence()
-        self._inputs = [open_source(config, self._source_event)]
+        self._inputs = [open_source(config, self._report.source)]
         self._writer = LiveWriter(
-            open_sink(config, self._output_event),
+            open_sink(config, self._report.output),
             self._presence,
             config.settings.away,
-            showing=lambda shown: events("notice", shown=shown),
+            showing=self._report.notice,
         )
         self._stages: LiveStages | None = None
+
+    @classmethod
+    def of(cls, source: str, outputs: str | Sequence[str], name: str = "live", **options: object) -> LiveRun:
+        """A run of its own: ``LiveRun.of("rtsp://camera/1", "out.mp4", strength=0.8)``; its network loads meanwhile.
+
+        ``options`` are fields of ``Settings``. Raises ``pydantic.ValidationError`` and ``StreamError``.
+        """
+        from stream.live.warming import load_in_background
+
+        settings = Settings(**options)  # type: ignore[arg-type]
+        where = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        network = load_in_background(settings) if settings.strength > 0 else None
+        return cls(StreamConfig(name, source, where, settings), network)
+
+    def __enter__(self) -> LiveRun:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.join()
 
     @property
     def name(self) -> str:
@@ -134,7 +129,7 @@ class LiveRun:
     @property
     def error(self) -> BaseException | None:
         """What ended the run, if not ``stop``."""
-        return self._stages.error if self._stages else None
+        return self._course.error
 
     @property
     def state(self) -> RunState:
@@ -143,8 +138,8 @@ class LiveRun:
         if stages is None:
             return RunState.STARTING
         if stages.wait(0):
-            return RunState.FAILED if stages.error else RunState.STOPPED
-        if stages.stopping:
+            return RunState.FAILED if self.error else RunState.STOPPED
+        if self._course.ending.is_set():
             return RunState.STOPPING
         if self.telemetry.first_frame_s is None:
             return RunState.STARTING
@@ -161,15 +156,14 @@ class LiveRun:
             raise RuntimeError("a live run starts once: make another one")
         self.telemetry.begin()
         self._stages = LiveStages(
+            self._course,
             self._input,
             self._open_source,
             self._prepare,
             self._writer,
             self._presence,
-            self.telemetry,
             staleness_s=self._settings.staleness,
-            limits=self._limits,
-            events=self._events,
+            tick=lambda: self._report.notes(self._notes()),
             ended=self._tell_end,
         )
         self.telemetry.watch_damage(lambda: self._input.damaged)
@@ -178,14 +172,12 @@ class LiveRun:
 
     def stop(self) -> None:
         """End: finish the frames in flight, finalise the outputs, within 2 s. Returns at once."""
-        if self._stages is not None:
-            self._stages.stop()
+        self._course.stop()
 
     def abort(self) -> None:
         """End at once, without the frames in flight; recordings stay playable. Returns at once once it has started."""
-        if self._stages is not None:
-            self._stages.abort()
-        else:
+        self._course.abort()
+        if self._stages is None:
             self._writer.sink.abort()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -240,7 +232,7 @@ class LiveRun:
             passed_through=sum(each.passed_through for each in self._enhancers),
             cuts=cuts,
             sam_age_s=enhancer.sam_age_s if enhancer else None,
-            restarts=stages.restarts.total,
+            restarts=self._course.restarts.total,
             stuck_threads=stages.stuck_threads,
             elapsed_s=counted.elapsed_s,
             cpu_s=counted.cpu_s,
@@ -250,7 +242,7 @@ class LiveRun:
     def summary(self) -> LiveSummary:
         """The record of the run so far, without any credentials."""
         stats, error = self.stats(), self.error
-        reason: ExitReason = "failed" if error else "interrupted" if self._running.interrupted else "complete"
+        reason: ExitReason = "failed" if error else "interrupted" if self._course.interrupted else "complete"
         network = self._loaded
         card = network.card if network else None
         return LiveSummary(
@@ -286,20 +278,20 @@ class LiveRun:
 
     def _open_source(self) -> LiveInput:
         """The next one after a fault in the code of the one before."""
-        self._inputs.append(self._connect(self.config, self._source_event))
+        self._inputs.append(self._connect(self.config, self._report.source))
         return self._input
 
     def _prepare(self) -> LiveEnhancer:
         network = self._wait_for(self._network) if isinstance(self._network, Future) else self._network
         enhancer = LiveEnhancer(
-            self._settings, network, self.telemetry, failed=self._enhance_failed, switched=self._switched
+            self._settings, network, self.telemetry, failed=self._report.network_failed, switched=self._report.switched
         )
         self._enhancers.append(enhancer)
         return enhancer
 
     def _wait_for(self, loading: Future[Network]) -> Network:
         while not wait([loading], _LOOK_S).done:
-            if self._running.stopping:
+            if self._course.ending.is_set():
                 raise Cancelled
         return loading.result()
 
@@ -308,46 +300,9 @@ class LiveRun:
         found = sources + [note for each in self._enhancers for note in each.notes] + list(self._writer.sink.notes)
         return list(dict.fromkeys(found))
 
-    def _source_event(self, event: SourceEvent) -> None:
-        trouble = event.state in _TROUBLE
-        self._events(
-            "source",
-            level="error" if event.state is SourceState.FAILED else "warning" if trouble else "info",
-            state=event.state.value,
-            generation=event.generation,
-            attempt=event.attempt or None,
-            error=redact(event.error),
-            retry_in_s=event.retry_in_s,
-        )
-
-    def _output_event(self, event: OutputEvent) -> None:
-        self._events(
-            "output",
-            level="warning" if event.error else "info",
-            uri=redact(event.uri),
-            state=event.state.value,
-            error=redact(event.error),
-            retry_in_s=event.retry_in_s,
-        )
-
-    def _enhance_failed(self, error: EngineError) -> None:
-        self._events("enhance", level="warning", error=redact(str(error)), kept="the frame as it came")
-
-    def _switched(self, night: bool) -> None:
-        self._events("gate", state="night" if night else "day")
-
     def _tell_end(self) -> None:
-        counted, error = self.telemetry.snapshot(), self.error
-        self._events(
-            "run",
-            level="error" if error else "info",
-            state="failed" if error else "stopped",
-            error=redact(str(error)) if error else None,
-            frames_in=counted.frames_in,
-            frames_out=counted.frames_out,
-            dropped=sum(counted.dropped.values()),
-            elapsed_s=counted.elapsed_s,
-        )
+        self._report.notes(self._notes())
+        self._report.ended(self.telemetry.snapshot(), self.error)
 
 
 def _source_figures(source: LiveInput) -> SourceFigures:

@@ -1,9 +1,14 @@
-"""A few made-up frames through the enhancement before the first real one, so that none waits for what loads lazily."""
+"""The network of a live run, loaded beside the first connection, and warm before the first frame.
+
+A few made-up frames go through the enhancement, so that no real one waits for what is loaded lazily.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from concurrent.futures import Future
 from fractions import Fraction
 
 import av
@@ -19,6 +24,25 @@ from stream.telemetry import Telemetry
 _SIZE = 256, 144
 _FRAMES = 4
 _DARK, _NOISE = 30, 6
+
+
+def load_in_background(settings: Settings) -> Future[Network]:
+    """The network of the settings, loaded by a thread that the interpreter waits for at its end."""
+    future: Future[Network] = Future()
+
+    def body() -> None:
+        try:
+            from engines.bundle import load_bundle
+            from stream.vision.modes import open_mode
+
+            network = open_mode(load_bundle(settings.model), settings)
+            warm_up(network, settings)
+            future.set_result(network)
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=body, name="load").start()
+    return future
 
 
 def warm_up(network: Network, settings: Settings) -> None:

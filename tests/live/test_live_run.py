@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from engines.errors import EngineError, ModelError
 from stream.errors import ConnectionLost, EncoderUnavailable, SettingFixed, StageStuck
-from stream.live.stages import BURST, Limits
+from stream.live.course import Limits
+from stream.live.stages import BURST
 from stream.live.summary import RunState, result_line, status_line, to_json
 from stream.live.warming import warm_up
 from stream.media import Frame
