@@ -8,6 +8,7 @@ import av
 
 from stream.errors import UnsupportedContainer
 from stream.live.outputs.delivery import PacketOutput
+from stream.live.outputs.gst import GstOutput
 from stream.live.outputs.hls import HlsWriter, segment_muxer
 from stream.live.outputs.line import LineLimits
 from stream.live.outputs.network import Address, NetworkWriter
@@ -16,10 +17,12 @@ from stream.live.outputs.output import Output
 from stream.live.outputs.recording import FileWriter, PartNames
 from stream.live.outputs.segment_names import segment_names
 from stream.live.outputs.segments import SegmentFolder, SegmentWriter
+from stream.live.outputs.srt import SrtWriter
 from stream.live.sink_settings import LiveSinkSettings
 from stream.media.containers import muxer_for, video_refusal
 from stream.media.credentials import fill_in
 from stream.media.encoder import EncoderSettings
+from stream.media.gstreamer import gstreamer
 from stream.media.sinks.partial import check_target, not_writable
 from stream.media.sources.connection import scheme_of
 from stream.media.uri import local_path
@@ -50,6 +53,10 @@ def open_output(uri: str, settings: LiveSinkSettings) -> Output:
     scheme = scheme_of(uri)
     if uri == "null:":
         return NullOutput()
+    if scheme == "gst":
+        return GstOutput(uri)
+    if scheme == "srt":
+        return _srt(uri, settings.encoder)
     if scheme in _MUXERS:
         return _network(uri, scheme, settings.encoder)
     if uri.lower().endswith(".m3u8"):
@@ -68,6 +75,17 @@ def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
         url += f"{'&' if '?' in url else '?'}pkt_size={_DATAGRAM}"
     address = Address(url, muxer, options)
     return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
+
+
+def _srt(uri: str, encoder: EncoderSettings) -> Output:
+    """Through FFmpeg where it knows SRT, else through GStreamer, which must be there then."""
+    url = fill_in(uri)
+    check_holds(encoder, "mpegts", redact(uri))
+    if knows_protocol("srt"):
+        address = Address(url, "mpegts", {})
+        return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
+    gstreamer()
+    return PacketOutput(uri, lambda: SrtWriter(url), connects=True)
 
 
 def _recording(target: Path, settings: LiveSinkSettings) -> Output:
@@ -114,3 +132,16 @@ def check_holds(encoder: EncoderSettings, muxer: str, name: str) -> None:
     """Raises UnsupportedContainer where a container cannot hold what the encoder makes."""
     if video_refusal(encoder.codec, encoder.codec_options(), "yuv420p", muxer) is not None:
         raise UnsupportedContainer(f"{name} cannot hold video of the encoder {encoder.codec}", do="Use --codec libx264")
+
+
+def knows_protocol(scheme: str) -> bool:
+    """Whether this build of FFmpeg was made with a protocol. Nothing is sent anywhere."""
+    try:
+        with av.open(f"{scheme}://127.0.0.1:0", "w", format="mpegts") as scratch:
+            scratch.add_data_stream()
+            scratch.start_encoding()
+    except av.error.ProtocolNotFoundError:
+        return False
+    except (av.FFmpegError, OSError, ValueError):
+        return True
+    return True

@@ -1,0 +1,111 @@
+"""SRT where FFmpeg was built without it, as in PyAV's wheels: FFmpeg makes MPEG-TS, GStreamer carries the bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import av
+
+from stream.errors import GStreamerMissing
+from stream.live.outputs.gst_feed import GstFeed
+from stream.live.outputs.muxing import Muxing, carried
+from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
+from stream.media.gstreamer import gstreamer
+from stream.redaction import redact
+
+_CAPS = "video/mpegts,systemstream=true,packetsize=188"
+_MOST_BYTES = 1 << 20
+_MESSAGE = 1316
+"""Bytes in one message of SRT in live mode: seven packets of MPEG-TS."""
+
+
+class _Messages:
+    """What FFmpeg's muxer writes, in messages. The first error of the pipeline stays, as PyAV does not hand it on."""
+
+    def __init__(self, feed: GstFeed) -> None:
+        self._feed = feed
+        self.error: Exception | None = None
+
+    def write(self, data: bytes) -> int:
+        for start in range(0, len(data) if self.error is None else 0, _MESSAGE):
+            try:
+                self._feed.push(data[start : start + _MESSAGE])
+            except Exception as error:
+                self.error = error
+                raise
+        return len(data)
+
+
+class SrtWriter:
+    """A ``Writer`` of one connection. With ``?mode=listener`` it waits for callers, and drops meanwhile."""
+
+    def __init__(self, url: str) -> None:
+        self.notes: list[str] = []
+        self.unconfirmed = 0
+        self._url, self._shown = url, redact(url)
+        self._feed: GstFeed | None = None
+        self._messages: _Messages | None = None
+        self._muxing: Muxing | None = None
+
+    def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
+        """Raises GStreamerMissing and what the connection reports."""
+        gst = gstreamer().Gst
+        source, sink = gst.ElementFactory.make("appsrc"), gst.ElementFactory.make("srtsink")
+        if source is None or sink is None:
+            raise GStreamerMissing(
+                f"{self._shown}: neither FFmpeg nor GStreamer can do SRT here",
+                do="Install it: apt install gstreamer1.0-plugins-bad",
+            )
+        sink.set_property("uri", self._url)
+        sink.set_property("sync", False)
+        listens = "mode=listener" in self._url
+        # Whoever calls is told when that fails, and calls again by itself; a listener sends to who is there.
+        for name, value in {"auto-reconnect": listens, "wait-for-connection": not listens}.items():
+            if sink.find_property(name):
+                sink.set_property(name, value)
+        pipeline = gst.Pipeline.new(None)
+        pipeline.add(source)
+        pipeline.add(sink)
+        source.link(sink)
+        self._feed = GstFeed(pipeline, self._shown, _CAPS, _MOST_BYTES)
+        self._messages = _Messages(self._feed)
+        kept, notes = carried(audio, "mpegts")
+        self.notes += notes
+        self._muxing = Muxing(self._messages, "mpegts", video, kept, {})
+
+    def is_complete(self, picture: EncodedPicture) -> bool:
+        return False
+
+    def write(self, picture: EncodedPicture) -> None:
+        assert self._feed is not None
+        assert self._muxing is not None
+        self._feed.check()
+        with self._real_errors():
+            self._muxing.write(picture)
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        assert self._muxing is not None
+        with self._real_errors():
+            self._muxing.write_audio(packet)
+
+    def close(self) -> None:
+        if self._feed is None:
+            return
+        try:
+            if self._muxing is not None:
+                with self._real_errors():
+                    self._muxing.close()
+        finally:
+            self._feed.close()
+
+    def abandon(self) -> None:
+        """The pipeline has a time limit of its own."""
+
+    @contextlib.contextmanager
+    def _real_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            said = self._messages.error if self._messages is not None else None
+            raise said or error from None
