@@ -137,7 +137,8 @@ class DemuxedConnection:
                     failures = 0
                     yield packet
                 return
-            except av.error.InvalidDataError as error:
+            except (av.error.InvalidDataError, IndexError) as error:
+                # IndexError: PyAV on a packet of a stream that appeared after the opening.
                 failures += 1
                 self.damaged += 1
                 if failures == _GIVE_UP_AFTER:
