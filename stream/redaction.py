@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 MARK = "***"
 
-_SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_NEXT_URL = re.compile(r"[\s,;|\"'<>()\[\]=]+[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
+_NEXT_URL = re.compile(r"[\s,;|\"'<>()\[\]=][a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 _PORT_OR_NOTHING = re.compile(r"(?:\d{1,5})?[^\w%]*$")
 _SECRET_PARAMETER = re.compile(
-    r"(?P<name>(?<![a-z])[\w.-]*?(?:pass|pwd|token|secret|key|auth|sig|cred|session)[\w.-]*?=)"
+    r"(?P<name>(?<![a-z])[\w.-]{0,40}?(?:pass|pwd|token|secret|key|auth|sig|cred|session)[\w.-]{0,40}?=)"
     r"(?P<value>(?:(?!_\w+=)[^&\s])*)",
     re.IGNORECASE,
 )

@@ -6,6 +6,8 @@ import base64
 import functools
 import itertools
 import logging
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +154,69 @@ def test_a_server_that_accepts_and_says_nothing(link_to: Callable[[int], object]
         open_connection(f"rtsp://127.0.0.1:{link.port}/x", quick)  # type: ignore[attr-defined]
 
 
+# --- others that send
+
+
+@pytest.fixture
+def ffmpeg() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts the ``ffmpeg`` command sending a test picture with sound, in real time, until the test ends."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed: scripts/install-gstreamer")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*output: str) -> subprocess.Popen[bytes]:
+        inputs = [
+            "-re",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=320x240:rate=25,format=yuv420p",
+            "-re",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine",
+        ]
+        coding = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-c:a", "aac"]
+        command = ["ffmpeg", "-v", "error", *inputs, *coding, *output]
+        quiet = subprocess.DEVNULL
+        started.append(subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_transport_stream_over_udp_that_pauses(ffmpeg: Callable[..., subprocess.Popen[bytes]]) -> None:
+    port = free_port()
+    output = ("-f", "mpegts", f"udp://127.0.0.1:{port}?pkt_size=1316")
+    first = ffmpeg(*output)
+    with Collector(f"udp://127.0.0.1:{port}") as reading:
+        reading.wait_frames(10)
+        first.kill()
+        reading.wait_state("reconnecting")
+        ffmpeg(*output)
+        reading.wait_frames(10, generation=2)
+    assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
+    assert reading.sounds
+
+
+def test_rtmp_as_the_side_that_listens(ffmpeg: Callable[..., subprocess.Popen[bytes]]) -> None:
+    port = free_port()
+    options = SourceOptions(open_timeout_s=5.0, options={"listen": "1"})
+    with Collector(f"rtmp://127.0.0.1:{port}/live/cam", options) as reading:
+        end = time.monotonic() + 60
+        while not reading.frames and time.monotonic() < end:
+            sender = ffmpeg("-f", "flv", f"rtmp://127.0.0.1:{port}/live/cam")  # ends at once where nobody listens yet
+            while sender.poll() is None and len(reading.frames) < 10:
+                time.sleep(0.1)
+        reading.wait_frames(10)
+    assert reading.frames[-1].picture.width == 320
+    assert reading.sounds
+
+
 @pytest.mark.parametrize(
     ("address", "error"),
     [
@@ -279,6 +344,34 @@ def test_a_live_playlist_loses_no_frame_and_runs_in_real_time(http: Served, segm
     span = frames[-1].captured_at - frames[0].captured_at
     assert span >= 0.9 * 174 / 25, "segments are not handed out at once"
     assert connection.silence_s > 5
+
+
+def test_of_several_qualities_the_largest_is_read(http: Served, segments: Path, tmp_path: Path) -> None:
+    """The other one is not even asked for once the choice is made."""
+    with av.open(str(tmp_path / "large.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(25):
+            picture = av.VideoFrame.from_ndarray(np.full((144, 128), 100, np.uint8), format="yuv420p")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
+    small = "".join(f"#EXTINF:1.0,\ns{number}.ts\n" for number in range(7))
+    master = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={rate}\n{name}.m3u8\n" for name, rate in (("small", 1000), ("big", 9000))
+    )
+    http.answers = {f"/s{number}.ts": (segments / f"s{number}.ts").read_bytes() for number in range(7)}
+    http.answers["/large.ts"] = (tmp_path / "large.ts").read_bytes()
+    http.answers["/small.m3u8"] = f"{head}{small}#EXT-X-ENDLIST\n".encode()
+    http.answers["/big.m3u8"] = f"{head}#EXTINF:1.0,\nlarge.ts\n#EXT-X-ENDLIST\n".encode()
+    http.answers["/master.m3u8"] = f"#EXTM3U\n{master}".encode()
+    connection = open_connection(f"http://127.0.0.1:{http.port}/master.m3u8", PATIENT)
+    try:
+        widths = [item.picture.width for item in connection if isinstance(item, Frame)]
+    finally:
+        connection.close()
+    assert widths == [128] * 25
 
 
 def test_a_playlist_from_the_network_opens_no_files(http: Served, segments: Path) -> None:
