@@ -25,7 +25,7 @@ from stream.live.log import EventLog, library_log
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.shared_models import SharedModels
-from stream.live.stages import Events
+from stream.live.course import Events
 from stream.live.summary import plain
 from stream.live.supervised import OpenRun, Run, SupervisedStream
 from stream.live.systemd import ALIVE, READY, STOPPING, reloading, tell
@@ -152,7 +152,7 @@ class Service:
         return SupervisedStream(config, self._open_run, self._log.of(config.name), after=after)
 
     def _live_run(self, config: StreamConfig, events: Events) -> Run:
-        return LiveRun(config, self.models(config.settings), events=events)
+        return LiveRun(config, self.models.soon(config.settings), events=events)
 
 
 def _names(configs: tuple[StreamConfig, ...]) -> str:

@@ -27,8 +27,9 @@ from stream.errors import ConnectionLost, DiskFull
 from stream.live.backoff import Backoff
 from stream.live.configuration import Configuration, StreamConfig
 from stream.live.log import EventLog
+from stream.live.opening import open_live_source
 from stream.live.reload import plan
-from stream.live.run import LiveRun, open_live_source
+from stream.live.run import LiveRun
 from stream.live.service import Service, run_service
 from stream.live.supervised import SupervisedStream
 from stream.live.systemd import READY, reloading, tell
@@ -275,6 +276,39 @@ def test_a_crash_and_a_dead_camera_touch_no_other_stream():
     assert "stream=crashing event=stream state=restarting" in out.getvalue()
 
 
+def test_streams_that_name_the_same_network_share_it_and_their_thumbnails_go_through_it():
+    service: Service
+    sources = {name: FakeSource() for name in ("a", "b", "c")}
+
+    def open_run(given, events):
+        network = service.models.soon(given.settings)
+        source = sources[given.name]
+        return LiveRun(given, network, events=events, open_source=lambda *_: source, open_sink=lambda *_: FakeSink())
+
+    service = Service(
+        configuration(*(config(name, denoise="off", network_every=1, staleness=60.0) for name in sources)),
+        EventLog(io.StringIO()),
+        open_run=open_run,
+    )
+    service.start()
+    try:
+        for number in range(8):
+            for source in sources.values():
+                source.feed(frame(number, size=(320, 180), luma=30))
+        wait_for(lambda: all(_written(stream) == 8 for stream in service.streams), "the last frame")
+        assert service.models.loaded == 1
+        _, thumbnails = service.models.batches()
+        assert thumbnails >= 3 * 8
+    finally:
+        service.stop()
+        assert service.join(PATIENCE_S)
+
+
+def _written(stream: SupervisedStream) -> int:
+    figures = stream.stats()
+    return figures.frames_out + sum(figures.dropped.values()) if figures else 0
+
+
 # --- systemd
 
 
@@ -370,7 +404,7 @@ def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
     write(strength=0.25)
     child.send_signal(signal.SIGHUP)
     wait_for(lambda: "stream=door event=settings strength=0.25" in said.read_text(), "the reload")
-    assert "event=reload state=done changed=door" in said.read_text()
+    wait_for(lambda: "event=reload state=done changed=door" in said.read_text(), "the end of the reload")
 
     write(strength=7)
     child.send_signal(signal.SIGHUP)
