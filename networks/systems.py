@@ -8,7 +8,8 @@ exported. Of extra inputs **all zeros mean "not known"**, so that every network 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,13 +39,22 @@ def _bank(semantics: Semantics) -> tuple[Sequence[int], int, SEOptions]:
     return semantics["channels"], int(semantics["classes"]), RELEASED if semantics.get("released") else PROJECT
 
 
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Random numbers of their own for SE modules, so that a baseline starts from the same weights with and without."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, ()).item()))
+        yield
+
+
 def _retinexnet(
     channels: int = 64, decoder: retinexnet.Decoder = "concat", semantics: Semantics | None = None
 ) -> nn.Module:
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
-        modules = retinexnet.semantic_modules(bank, channels, 2 * max(1, channels * 3 // 16), options=options)
+        with _aside():
+            modules = retinexnet.semantic_modules(bank, channels, 2 * max(1, channels * 3 // 16), options=options)
     return retinexnet.RetinexNet(channels, decoder, modules)
 
 
@@ -54,7 +64,8 @@ def _kind(
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
-        modules = kind.semantic_modules(bank, channels, options=options)
+        with _aside():
+            modules = kind.semantic_modules(bank, channels, options=options)
     return kind.KinD(channels, modules, soften, ratio)
 
 
@@ -64,7 +75,8 @@ def _kind_plus(
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
-        modules = kind_plus.semantic_modules(bank, channels, options=options)
+        with _aside():
+            modules = kind_plus.semantic_modules(bank, channels, options=options)
     return kind_plus.KinDPlus(channels, modules, soften, ratio)
 
 
@@ -72,7 +84,8 @@ def _drbn(width: int = 16, semantics: Semantics | None = None) -> nn.Module:
     modules = None
     if semantics is not None:
         bank, classes, options = _bank(semantics)
-        modules = drbn.semantic_modules(bank, classes, width, options)
+        with _aside():
+            modules = drbn.semantic_modules(bank, classes, width, options)
     return drbn.DRBN(width, modules)
 
 
@@ -80,7 +93,8 @@ def _hwmnet(width: int = 96, semantics: Semantics | None = None) -> nn.Module:
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
-        modules = hwmnet.semantic_modules(bank, width, options=options)
+        with _aside():
+            modules = hwmnet.semantic_modules(bank, width, options=options)
     return hwmnet.HWMNet(width, modules)
 
 
@@ -90,7 +104,8 @@ def _snr(
     modules = None
     if semantics is not None:
         bank, _, options = _bank(semantics)
-        modules = snr.semantic_modules(bank, channels, options=options)
+        with _aside():
+            modules = snr.semantic_modules(bank, channels, options=options)
     return snr.SNRLLIENet(channels, layers, heads, hidden, modules)
 
 
@@ -102,10 +117,11 @@ def _llflow(
         bank, _, options = _bank(semantics)
         reversed_pairing = bool(semantics.get("released"))
         width = channels * (1 + len(stacked))
-        if large:
-            modules = llflow.semantic_modules_l(bank, options, reversed_pairing, width, width * 3 // 5)
-        else:
-            modules = llflow.semantic_modules_s(bank, options, reversed_pairing, width)
+        with _aside():
+            if large:
+                modules = llflow.semantic_modules_l(bank, options, reversed_pairing, width, width * 3 // 5)
+            else:
+                modules = llflow.semantic_modules_s(bank, options, reversed_pairing, width)
     return llflow.LLFlow(channels, blocks, stacked, steps, modules, reversed_pairing)
 
 

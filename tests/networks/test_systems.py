@@ -46,6 +46,23 @@ def test_an_embedding_guides_every_baseline_of_skf(system: str) -> None:
         assert network(image, torch.zeros(1, 64, 4, 5)).isfinite().all()
 
 
+@pytest.mark.parametrize("system", GUIDED)
+def test_a_baseline_starts_from_the_same_weights_with_and_without_semantics(system: str) -> None:
+    """What an ablation compares differs by its semantics alone, also in the random numbers that come after it."""
+    torch.manual_seed(4)
+    plain = build(system, SMALL[system]).state_dict()
+    after = torch.rand(3)
+    torch.manual_seed(4)
+    guided = build(system, SMALL[system] | {"semantics": {"channels": (16, 24, 32), "classes": 5}}).state_dict()
+    assert torch.equal(torch.rand(3), after)
+    assert plain.keys() < guided.keys()
+    assert [name for name, tensor in plain.items() if not torch.equal(tensor, guided[name])] == []
+    torch.manual_seed(5)
+    other = build(system, SMALL[system] | {"semantics": {"channels": (16, 24, 32), "classes": 5}}).state_dict()
+    added = [name for name in guided.keys() - plain.keys() if guided[name].ndim == 4]
+    assert not any(torch.equal(guided[name], other[name]) for name in added)
+
+
 def test_wrong_names_and_options_are_told() -> None:
     with pytest.raises(ValueError, match=r"unknown system 'retinex'; known are curve, sci"):
         build("retinex")
