@@ -20,7 +20,11 @@ from stream.media import Frame
 GateState = Literal["dark", "fading in", "fading out", "bright"]
 
 DARK, BRIGHT = 0.20, 0.28
-"""Smoothed trimean of luma (0..1, gamma-coded) below which it is night, and above which it is day."""
+"""Smoothed trimean of luma (0..1, gamma-coded) below which it is night, and above which it is day.
+
+Of 80 bracketed scenes, no well-exposed picture lay below the first and 2.5 % below the second; no underexposed one
+(mean luma under 0.15) lay above the first.
+"""
 DWELL_S = 5.0
 """Seconds beyond a threshold after which the gate switches."""
 SMOOTHING_S = 2.0
