@@ -94,6 +94,8 @@ class LiveStats:
     cuts: int
     sam_age_s: float | None
     """Since the segmenter's last result; None before, and without a segmenter."""
+    sam: SamFigures | None
+    """None where no regions are looked for."""
     restarts: int
     """Of stages, after faults."""
     stuck_threads: int

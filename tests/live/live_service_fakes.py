@@ -11,6 +11,7 @@ from stream.live.configuration import StreamConfig
 from stream.live.health import StreamView
 from stream.live.summary import LiveStats, OutputFigures, RunState, SourceFigures
 from stream.settings import Settings
+from stream.summary import SamFigures
 from stream.telemetry import LatencyHistogram, Telemetry
 
 PATIENCE_S = 60.0
@@ -41,7 +42,8 @@ def stats(name: str = "door", **changes) -> LiveStats:
         ),
         width=1280, height=720, frames_in=110, frames_out=100, dropped={"stale": 7, "queue_full": 2}, notices=12,
         night=True, brightness=0.125, fps_in=25.0, fps_out=24.5, latency_p50_ms=30.0, latency_p95_ms=60.0, stages={},
-        network_runs=50, network_failures=1, passed_through=2, cuts=3, sam_age_s=1.5, restarts=1, stuck_threads=0,
+        network_runs=50, network_failures=1, passed_through=2, cuts=3, sam_age_s=1.5, sam=SamFigures(9, 2, 1, 3, 4.5),
+        restarts=1, stuck_threads=0,
         elapsed_s=5.0, cpu_s=2.0, peak_rss_mb=300.0,
     )  # fmt: skip
     return replace(usual, **changes)

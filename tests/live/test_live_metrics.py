@@ -53,6 +53,9 @@ def test_every_figure_of_a_stream_is_there():
         "frames_passed_through_total": 2,
         "scene_cuts_total": 3,
         "sam_age_seconds": 1.5,
+        "sam_runs_total": 9,
+        "sam_failures_total": 1,
+        "sam_cpu_seconds_total": 4.5,
         "gate_night": 1,
         "gate_brightness": 0.125,
         "stage_restarts_total": 1,
@@ -105,8 +108,8 @@ def test_a_stream_that_has_not_begun_has_a_state_and_no_figures():
 
 
 def test_what_is_not_known_is_left_out():
-    page = scraped(FakeStream(stats(night=None, brightness=None, sam_age_s=None)))
-    assert not {name for name, _ in page} & {"gate_night", "gate_brightness", "sam_age_seconds"}
+    page = scraped(FakeStream(stats(night=None, brightness=None, sam_age_s=None, sam=None)))
+    assert not {name for name, _ in page} & {"gate_night", "gate_brightness", "sam_age_seconds", "sam_runs_total"}
 
 
 def test_labels_hold_no_credentials_and_equal_outputs_are_one():
