@@ -23,7 +23,7 @@ def live_options(settings: EncoderSettings, width: int, height: int, bitrate: in
     """Options for the codec context. ``bitrate`` in bits a second caps constant quality; the user's options win."""
     cap = bitrate or rate_cap(width, height)
     usual = replace(settings, options={}).codec_options()
-    chosen = {**usual, **_common(cap), **_of_encoder(settings, usual)}
+    chosen = {**usual, **_common(cap), **_of_encoder(settings, usual, cap)}
     return {**chosen, **settings.options, **_parameter_lists(settings, chosen)}
 
 
@@ -31,7 +31,7 @@ def _common(cap: int) -> dict[str, str]:
     return {"g": str(_ENDLESS), "bf": "0", "maxrate": str(cap), "bufsize": str(round(cap * _BUFFER_S))}
 
 
-def _of_encoder(settings: EncoderSettings, usual: dict[str, str]) -> dict[str, str]:
+def _of_encoder(settings: EncoderSettings, usual: dict[str, str], cap: int) -> dict[str, str]:
     codec = settings.codec
     if codec == "libx264":
         return {"tune": "zerolatency", "forced-idr": "1", "x264-params": "repeat-headers=1"}
@@ -41,10 +41,10 @@ def _of_encoder(settings: EncoderSettings, usual: dict[str, str]) -> dict[str, s
     if codec == "libsvtav1":
         return {"preset": settings.preset or "10", "svtav1-params": "pred-struct=1:lookahead=0:scd=0"}
     if codec == "libvpx-vp9":
-        return {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1"}
+        return {"b": str(cap), "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1"}
     if codec.endswith("_nvenc"):
         return {"tune": "ull", "zerolatency": "1", "delay": "0", "rc": "vbr", "forced-idr": "1"}
-    return {}
+    return {} if usual else {"b": str(cap)}
 
 
 def _parameter_lists(settings: EncoderSettings, chosen: dict[str, str]) -> dict[str, str]:

@@ -70,18 +70,19 @@ class LiveSink:
         """Hands a packet of audio to every output; other kinds are passed over."""
         if self._ended:
             return
-        track = self._track(packet.stream)
+        track = self._track(packet)
         copied = audio_packet(packet, track) if track is not None else None
         if copied is not None:
             for output in self.outputs:
                 output.write_audio(copied)
 
-    def _track(self, stream: Stream) -> AudioTrack | None:
-        """The track of a stream; after a reconnect the same one, if nothing about it has changed."""
+    def _track(self, packet: Packet) -> AudioTrack | None:
+        """The track of a packet; after a reconnect the same one, if nothing about it has changed."""
+        stream = packet.stream
         known = next((track for seen, track in self._tracks.values() if seen is stream), None)
         if known is not None:
             return known
-        new, old = audio_track(stream), self._tracks.get(stream.index, (None, None))[1]
+        new, old = audio_track(packet), self._tracks.get(stream.index, (None, None))[1]
         if new is not None and old is not None and new.about == old.about:
             new = old
         self._tracks[stream.index] = stream, new

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import av
 from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from av.stream import Stream
 
 
@@ -29,8 +30,12 @@ def detached(streams: Sequence[Stream]) -> list[Stream]:
     return copies
 
 
-def detached_audio(stream: AudioStream) -> AudioStream:
-    """``detached`` for one stream of audio."""
+def detached_audio(stream: AudioStream, extradata: bytes | None = None) -> AudioStream:
+    """``detached`` for one stream of audio; ``extradata`` where the stream itself has none."""
     (copy,) = detached([stream])
     assert isinstance(copy, AudioStream)
+    if extradata is not None:
+        copy.codec_context.extradata = extradata
+        assert isinstance(copy.container, OutputContainer)
+        copy.container.start_encoding()  # only now the parameters have it
     return copy

@@ -86,7 +86,8 @@ class Muxing:
         if made.dts < 0 or made.dts <= self._last_audio.get(packet.track.about, -1):
             return
         self._last_audio[packet.track.about] = made.dts
-        with contextlib.suppress(av.error.ArgumentError):  # a time stamp that the muxer rounds to that of the last one
+        # A time stamp that is rounded to that of the last one, or bytes that are no packet: the video goes on.
+        with contextlib.suppress(av.error.ArgumentError, av.error.InvalidDataError):
             self.container.mux(made)
 
     def close(self) -> None:

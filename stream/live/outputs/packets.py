@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from stream.live.outputs.adts import audio_specific_config, without_header
 from stream.media.frame import Packet
 from stream.media.templates import detached_audio
 
@@ -71,13 +72,17 @@ class AudioPacket:
     track: AudioTrack
 
 
-def audio_track(stream: Stream) -> AudioTrack | None:
-    """The track for packets of a source's stream, which is still open; None where it is no audio."""
+def audio_track(packet: Packet) -> AudioTrack | None:
+    """The track that a packet of a source belongs to, whose stream is still open; None where it is no audio."""
+    stream = packet.stream
     if not isinstance(stream, AudioStream):
         return None
     context = stream.codec_context
-    about = (stream.index, context.name, context.sample_rate, context.layout.name, context.extradata)
-    return AudioTrack(detached_audio(stream), context.name, about, stream.index)
+    in_each = context.name == "aac" and not context.extradata
+    config = audio_specific_config(bytes(packet.data)) if in_each else None
+    template = detached_audio(stream, config)
+    about = (stream.index, context.name, context.sample_rate, context.layout.name, config or context.extradata)
+    return AudioTrack(template, context.name, about, stream.index)
 
 
 def audio_packet(packet: Packet, track: AudioTrack) -> AudioPacket | None:
@@ -86,7 +91,8 @@ def audio_packet(packet: Packet, track: AudioTrack) -> AudioPacket | None:
     pts = data.pts if data.pts is not None else data.dts
     if pts is None or time_base is None or not data.size:
         return None
-    return AudioPacket(bytes(data), pts, data.duration or 0, time_base, track)
+    held = without_header(bytes(data)) if track.codec == "aac" else bytes(data)
+    return AudioPacket(held, pts, data.duration or 0, time_base, track)
 
 
 def muxable(item: EncodedPicture | AudioPacket, stream: Stream, start: int) -> av.Packet[Stream]:
