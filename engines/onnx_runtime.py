@@ -84,14 +84,19 @@ def require(device: str, available: Sequence[str]) -> str:
     return provider
 
 
-def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1) -> Engine:
+def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1, as_stated: bool = False) -> Engine:
     """Opens a bundle on one of ``DEVICES``; ``threads`` work inside one operator and sleep when idle.
+
+    ``as_stated``: operators are neither fused nor left out, so that every change of type in the file takes place.
 
     Raises ``DeviceError`` if the device cannot be used here and ``ModelError`` if the file is no model.
     """
     provider = require(device, ort.get_available_providers())
     try:
-        session = ort.InferenceSession(bundle.model, session_options(threads), providers=[provider])
+        options = session_options(threads)
+        if as_stated:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = ort.InferenceSession(bundle.model, options, providers=[provider])
     except Exception as error:
         raise ModelError(f"bundle {bundle.folder} holds no model that can run on {device}: {error}") from error
     if provider not in session.get_providers():

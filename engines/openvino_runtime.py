@@ -44,6 +44,9 @@ class OpenVINOEngine:
         try:
             if set(arrays) != {tensor.name for tensor in self.inputs}:
                 raise ValueError("other names")
+            for tensor in self.inputs:  # OpenVINO computes something from wrong shapes too
+                if not _fits(tensor, arrays[tensor.name]):
+                    raise ValueError(f"{tensor.name} has another shape or type")
             results = self._request.infer({name: np.ascontiguousarray(a) for name, a in arrays.items()})
         except Exception as error:
             wanted = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in self.inputs)
@@ -52,7 +55,16 @@ class OpenVINOEngine:
         return {tensor.name: results[index].copy() for index, tensor in enumerate(self.outputs)}
 
 
+def _fits(tensor: Tensor, array: NDArray[Any]) -> bool:
+    sides = zip(tensor.shape, array.shape, strict=False)
+    right = len(tensor.shape) == array.ndim and all(not isinstance(one, int) or one == two for one, two in sides)
+    return right and tensor.dtype == _type(array.dtype)
+
+
+def _type(kind: np.dtype[Any]) -> str:
+    return f"tensor({'float' if kind.name == 'float32' else kind.name})"
+
+
 def _tensor(port: Any) -> Tensor:
     shape = tuple(None if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
-    kind = np.dtype(port.get_element_type().to_dtype()).name
-    return Tensor(port.get_any_name(), shape, f"tensor({'float' if kind == 'float32' else kind})")
+    return Tensor(port.get_any_name(), shape, _type(np.dtype(port.get_element_type().to_dtype())))

@@ -123,6 +123,8 @@ class EngineCache:
             found = None if again else self.get(key)
             if found is not None:
                 return found
+            for part in self.folder.glob(f"{key.digest}.*.part"):  # of one who ended while he wrote
+                part.unlink(missing_ok=True)
             made = make()
             entry = self._write(key, made)
             self._make_room(keep=entry.path)

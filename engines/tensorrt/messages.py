@@ -39,6 +39,8 @@ def _told(error: Any) -> str:
     text = " ".join(str(error.desc()).split())[:300]
     name, operator = str(error.node_name() or ""), str(error.node_operator() or "")
     where = f"node '{name or error.node()}'" + (f" ({operator})" if operator else "") if error.node() >= 0 else "model"
+    if "plugin not found" in text.lower():  # what has no importer is taken for a plug-in
+        code = "UNSUPPORTED_NODE"
     shape_tensor = "shape tensor" in text.lower() or "shape input" in text.lower()
     advice = _SHAPE_TENSOR if shape_tensor else _ADVICE.get(code, "run this model with --engine onnxruntime")
     return f"{where}: {text} [{code}]. What to do: {advice}"

@@ -1,8 +1,9 @@
 """The bundle's model as TensorRT gets it: its precision written into the file, checked before anything is built on it.
 
-The check runs both files in ONNX Runtime on the CPU. It finds wrong conversions, ranges that fp16 does not hold in what
-is stored between operators, and bad calibration; inside an operator a CPU computes in fp32, so what only a GPU's fp16
-arithmetic does is found by the check of the built engine.
+The check runs both files in ONNX Runtime on the CPU, this one without any fusion: with it, int8 convolutions on x86
+were 90 codes from what the file states. It finds wrong conversions, ranges that fp16 does not hold in what is stored
+between operators, and bad calibration. Inside an operator a CPU computes in fp32, so what only a GPU's fp16 arithmetic
+does is found by the check of the built engine.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def state(
     census = count(model)
     if not getattr(census, precision):
         raise ModelError(f"bundle '{bundle.card.name}' has nothing that could be computed in {precision}")
-    candidate = open_engine(replace(bundle, model=model))
+    candidate = open_engine(replace(bundle, model=model), as_stated=True)
     agreement = check(bundle, candidate.infer, profiles)
     if not agreement.passes(LIMITS[precision]):
         raise ModelError(

@@ -18,6 +18,8 @@ from engines.precision.census import Census, count, require
 from engines.precision.half import to_half
 from engines.precision.pictures import KINDS, feeds
 from engines.precision.quantised import to_int8
+from engines.tensorrt.shapes import THUMBNAILS, profiles
+from engines.tensorrt.stated import state
 
 PICTURE = [{"image": (1, 3, 32, 40)}]
 
@@ -120,16 +122,45 @@ def test_shipped_bundles_keep_to_the_limit_in_fp16(name: str) -> None:
 def test_int8_is_symmetric_by_channel_and_leaves_biases_alone() -> None:
     calibration = [feed for _, feed in feeds(PICTURE, grid=False, rounds=2)]
     made = onnx.load_model_from_string(to_int8(convolved(), calibration))
-    assert count(made.SerializeToString()) == Census(int8=2)
+    assert count(made.SerializeToString()) == Census(fp32=1, int8=1)
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in made.graph.initializer}
     points = [constants[n.input[2]] for n in made.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
     assert points
     assert all(not point.any() and point.dtype == np.int8 for point in points)
     assert not any(array.dtype == np.int32 for array in constants.values())
-    assert any(array.shape == (8,) for name, array in constants.items() if "scale" in name)
+    assert any(array.shape == (3,) for name, array in constants.items() if "scale" in name)
+
+
+def test_what_reads_the_picture_stays_fp32_in_int8_through_slices_and_scales_too() -> None:
+    nodes = [
+        helper.make_node("Mul", ["image", "half"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "w"], ["a"], "first"),
+        helper.make_node("Conv", ["a", "w"], ["b"], "second"),
+        helper.make_node("Concat", ["b", "image"], ["c"], axis=1),
+        helper.make_node("Conv", ["c", "v"], ["enhanced"], "third"),
+    ]
+    rng = np.random.default_rng(0)
+    constants = {"half": np.array(0.5, np.float32), "w": rng.standard_normal((3, 3, 1, 1)).astype(np.float32)}
+    constants["v"] = rng.standard_normal((3, 6, 1, 1)).astype(np.float32)
+    made = onnx.load_model_from_string(to_int8(model(nodes, constants), [f for _, f in feeds(PICTURE, grid=False)]))
+    from_int8 = {n.name for n in made.graph.node if n.op_type == "Conv" and "Dequantize" in n.input[0]}
+    assert from_int8 == {"second"}
+
+
+@pytest.mark.parametrize("name", ["curve", "sci", "zero-dce-plus-plus"])
+def test_shipped_bundles_keep_to_the_limit_in_int8(name: str) -> None:
+    bundle = load_bundle(name)
+    ranges = profiles(bundle.card, sizes=THUMBNAILS[:1], free=False)
+    stated = state(bundle, "int8", ranges)
+    assert stated.agreement is not None
+    assert stated.agreement.passes(LIMITS["int8"])
+    assert stated.census is not None
+    assert stated.census.int8 >= 2
 
 
 def test_a_model_without_anything_heavy_has_no_int8() -> None:
+    with pytest.raises(ModelError, match="nothing to compute in int8"):
+        to_int8(model([helper.make_node("Conv", ["image", "w"], ["enhanced"])], {"w": np.ones((3, 3, 1, 1), "f")}), [])
     with pytest.raises(ModelError, match="nothing to compute in int8"):
         to_int8(model([helper.make_node("Tanh", ["image"], ["enhanced"])]), [])
 

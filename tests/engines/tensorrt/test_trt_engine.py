@@ -1,0 +1,173 @@
+"""What an engine asks of TensorRT and CUDA, against a stand-in; on a real GPU see test_trt_gpu."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from trt_stand_in import StandInCuda, stand_in
+
+from engines.errors import DeviceError, ModelError
+from engines.onnx_runtime import Tensor
+from engines.tensorrt.cuda import Cuda
+from engines.tensorrt.engine import LoadError, TensorRTEngine
+from engines.tensorrt.flavour import Flavour
+from engines.tensorrt.shapes import Range
+
+FREE = ({"image": Range((1, 3, 8, 8), (1, 3, 16, 16), (4, 3, 32, 32))},)
+
+
+def opened(cuda: StandInCuda, plan: bytes = b"good") -> TensorRTEngine:
+    return TensorRTEngine(plan, Flavour("tensorrt", "10.3.0", stand_in(cuda)), cuda, FREE)  # type: ignore[arg-type]
+
+
+def picture(seed: int, side: int = 16, count: int = 1) -> dict[str, np.ndarray]:
+    return {"image": np.random.default_rng(seed).random((count, 3, side, side), dtype=np.float32)}
+
+
+def test_it_has_the_interface_of_every_engine() -> None:
+    engine = opened(StandInCuda())
+    assert engine.inputs == (Tensor("image", (None, 3, None, None), "tensor(float)"),)
+    assert engine.outputs == (Tensor("enhanced", (None, 3, None, None), "tensor(float)"),)
+    given = picture(0)
+    np.testing.assert_array_equal(engine.infer(given)["enhanced"], given["image"] * 2 + 1)
+
+
+def test_a_steady_state_allocates_nothing_and_launches_one_graph_a_run() -> None:
+    cuda = StandInCuda()
+    engine = opened(cuda)
+    engine.infer(picture(0))
+    before = cuda.counts.copy()
+    assert before["graph"] == 1
+    for seed in range(5):
+        given = picture(seed)
+        np.testing.assert_array_equal(engine.infer(given)["enhanced"], given["image"] * 2 + 1)
+    after = cuda.counts - before
+    assert after == {"launch": 5}
+
+
+def test_each_shape_has_a_context_and_a_graph_of_its_own() -> None:
+    cuda = StandInCuda()
+    engine = opened(cuda)
+    for _ in range(2):
+        for side in (8, 16, 32):
+            given = picture(side, side)
+            np.testing.assert_array_equal(engine.infer(given)["enhanced"], given["image"] * 2 + 1)
+    assert cuda.counts["graph"] == 3
+    assert cuda.counts["launch"] == 3
+
+
+def test_of_many_shapes_the_oldest_give_their_memory_back() -> None:
+    cuda = StandInCuda()
+    engine = opened(cuda)
+    for side in range(8, 33):
+        engine.infer(picture(0, side))
+    assert len(cuda.graphs) == 8
+    assert len(cuda.memory) == 8 * 4
+    engine.close()
+    assert not cuda.graphs
+    assert not cuda.memory
+    assert cuda.counts["closed stream"] == 1
+
+
+def test_lanes_have_streams_and_contexts_of_their_own_and_take_given_streams() -> None:
+    cuda = StandInCuda()
+    engine = opened(cuda)
+    one, two = engine.new_lane(), engine.new_lane(stream=7)
+    assert two.stream == 7 != one.stream
+    first, second = one.prepare({"image": (1, 3, 8, 8)}), two.prepare({"image": (1, 3, 8, 8)})
+    assert first.context is not second.context
+    assert not set(first.addresses.values()) & set(second.addresses.values())
+    two.close()
+    assert cuda.counts["closed stream"] == 0
+
+
+def test_memory_of_the_callers_is_used_as_it_is() -> None:
+    cuda = StandInCuda()
+    lane = opened(cuda).new_lane()
+    given = picture(3)["image"]
+    result = np.zeros_like(given)
+    addresses = {"image": given.ctypes.data, "enhanced": result.ctypes.data}
+    ready = lane.prepare({"image": given.shape}, addresses)
+    for _ in range(3):
+        result[:] = 0
+        lane.launch(ready)
+        np.testing.assert_array_equal(result, given * 2 + 1)
+    assert not cuda.memory
+    assert lane.prepare({"image": given.shape}, addresses) is ready
+    lane.close()
+
+
+def test_within_a_callers_recording_it_records_nothing_itself() -> None:
+    cuda = StandInCuda()
+    lane = opened(cuda).new_lane()
+    lane.launch(lane.prepare({"image": (1, 3, 8, 8)}), record=False)
+    assert cuda.counts["graph"] == 0
+
+
+def test_an_engine_that_cannot_be_recorded_runs_plainly() -> None:
+    cuda = StandInCuda()
+    cuda.capturable = False
+    engine = opened(cuda)
+    for seed in range(3):
+        given = picture(seed)
+        np.testing.assert_array_equal(engine.infer(given)["enhanced"], given["image"] * 2 + 1)
+    assert cuda.counts["execute"] == 3
+
+
+def test_full_memory_gives_back_what_was_taken() -> None:
+    cuda = StandInCuda(room=3 * 16 * 16 * 4)
+    engine = opened(cuda)
+    engine.infer(picture(0))
+    kept = len(cuda.memory)
+    with pytest.raises(DeviceError, match="full"):
+        engine.infer(picture(0, 32))
+    assert len(cuda.memory) == kept
+    engine.infer(picture(1))
+
+
+def test_a_foreign_plan_is_refused_with_the_reason() -> None:
+    with pytest.raises(LoadError, match="magicTag"):
+        opened(StandInCuda(), b"foreign")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"other": np.zeros((1, 3, 8, 8), np.float32)}, {"image": np.zeros((1, 3, 8, 8))}],
+)
+def test_other_names_and_types_are_refused(given: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ModelError, match="takes image float32"):
+        opened(StandInCuda()).infer(given)
+
+
+def test_shapes_that_it_was_not_built_for_are_refused() -> None:
+    with pytest.raises(ModelError, match="not built for"):
+        opened(StandInCuda()).infer(picture(0, 64))
+
+
+def test_another_thread_makes_the_device_current_first() -> None:
+    cuda = StandInCuda()
+    engine = opened(cuda)
+    engine.infer(picture(0))
+    before = cuda.counts["use"]
+    thread = threading.Thread(target=engine.infer, args=(picture(1),))
+    thread.start()
+    thread.join(60)
+    assert cuda.counts["use"] == before + 1
+
+
+class Library:
+    """A driver's library in which every call ends with ``code``, but for those that tell what went wrong."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_: 1 if name == "cuGetErrorString" else self.code
+
+
+@pytest.mark.parametrize(("code", "words"), [(2, "memory is full"), (700, "a new process"), (999, "CUDA error 999")])
+def test_what_the_driver_says_becomes_words(code: int, words: str) -> None:
+    with pytest.raises(DeviceError, match=words):
+        Cuda(Library(code))
