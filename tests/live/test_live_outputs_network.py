@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,17 +12,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 import pytest
-from live_clients import until
+from live_clients import ffmpeg_reads, gstreamer_reads, until
 from live_frames import moving, times_of
 
 from benchmarks.live_server import RtspServer, free_port
+from stream.live.backoff import Backoff
+from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import Output, OutputEvent, OutputState
 from stream.live.sink import LiveSink, LiveSinkSettings
 from stream.media.encoder import EncoderSettings
+from stream.media.frame import Packet
+from stream.media.templates import detached
 
 OPEN_SINKS: list[LiveSink] = []
 
@@ -84,10 +92,9 @@ def reading(url: str, sizes: list[int], stop: threading.Event) -> threading.Thre
     return thread
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_a_reader_of_udp_joins_on_the_way(codec: str) -> None:
+def test_a_reader_of_udp_joins_on_the_way() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
-    feed, sizes, stop = Feed(url, codec=codec), [], threading.Event()
+    feed, sizes, stop = Feed(url), [], threading.Event()
     output = feed.sink.outputs[0]
     feed.until(lambda: output.written > 20, "sent")
     thread = reading(f"{url}?timeout=2000000", sizes, stop)
@@ -197,6 +204,125 @@ def test_a_server_that_is_killed_frozen_and_changed_size(rtsp_server: RtspServer
     assert output.in_flight == 0
     assert accounted(output)
     assert set(output.dropped) <= {"connecting", "reconnecting", "lost"}
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_others_read_what_is_published_with_its_sound(
+    start_rtsp_server: Callable[..., RtspServer], tmp_path: Path, codec: str
+) -> None:
+    server = start_rtsp_server()
+    url, packets = server.url("/pub/cam"), tone_packets(tmp_path)
+    feed, done = Feed(url, codec=codec), threading.Event()
+
+    def endless() -> None:
+        for number, frame in enumerate(moving(10**6)):
+            while packets[0][0] <= number / 25:
+                seconds, packet = packets.pop(0)
+                packets.append((seconds + 4.0, packet))
+                feed.sink.write_packet(placed(packet, seconds))
+            feed.sink.write(frame)
+            if done.wait(0.02):
+                return
+
+    feeder = threading.Thread(target=endless, daemon=True)
+    feeder.start()
+    try:
+        until(lambda: feed.sink.outputs[0].written > 5, "published")
+        server.wait_for("published")
+        if shutil.which("ffmpeg"):
+            read = ffmpeg_reads(url, 25)
+            assert read.returncode == 0, read.stderr
+        depay = {"libx264": "rtph264depay ! h264parse ! avdec_h264", "libx265": "rtph265depay ! h265parse ! avdec_h265"}
+        said = gstreamer_reads(url, 25, depay[codec])
+        assert "ERROR" not in said, said
+        with av.open(url, options={"rtsp_transport": "tcp"}, timeout=(30, 30)) as container:
+            kinds = set()
+            for packet in container.demux():
+                kinds.add(packet.stream.type)
+                if kinds == {"audio", "video"}:
+                    break
+            (sound,) = container.streams.audio
+            assert (sound.codec_context.name, sound.rate) == ("aac", 48_000)
+    finally:
+        done.set()
+        feeder.join(30)
+    feed.sink.close(20)
+    assert feed.sink.notes == []
+
+
+def tone_packets(folder: Path) -> list[tuple[float, Packet]]:
+    """4 s of AAC, with the times of its packets."""
+    target = folder / "tone.mp4"
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="mono")
+        for number in range(200):
+            samples = np.zeros((1, 960), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, 960 * number, Fraction(1, 48_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(str(target)) as container:
+        (template,) = detached([container.streams.audio[0]])
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+    return [(number * 1024 / 48_000, Packet(packet, template)) for number, packet in enumerate(packets)]
+
+
+def placed(packet: Packet, seconds: float) -> Packet:
+    data: av.Packet[Any] = av.Packet(bytes(packet.data))
+    data.time_base = Fraction(1, 48_000)
+    data.pts = data.dts = round((1_000_000 / 90_000 + seconds) * 48_000)
+    data.duration = 1024
+    return Packet(data, packet.stream)
+
+
+def test_a_login_that_is_refused_is_said_and_tried_again_only_slowly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = []
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        while request := connection.recv(65536).decode():
+                            asked.append(request.split()[0])
+                            number = request.partition("CSeq:")[2].split()[0]
+                            answer = f"RTSP/1.0 401 Unauthorized\r\nCSeq: {number}\r\n"
+                            connection.sendall(f'{answer}WWW-Authenticate: Basic realm="x"\r\n\r\n'.encode())
+
+        threading.Thread(target=refuse, daemon=True).start()
+        feed = Feed(f"rtsp://me:hunter2secret@127.0.0.1:{server.getsockname()[1]}/x")
+        (output,) = feed.sink.outputs
+        feed.until(lambda: output.state is OutputState.WAITING, "refused")
+        (event,) = [event for event in feed.events if event.state is OutputState.WAITING]
+        assert "asks for a login" in event.error
+        assert event.retry_in_s is not None
+        assert event.retry_in_s > 10
+        assert asked
+        feed.sink.close(20)
+        server.shutdown(socket.SHUT_RDWR)
+    assert "hunter2secret" not in str(feed.events)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files through /proc")
+def test_many_losses_leave_no_threads_files_or_processes() -> None:
+    """Each attempt is refused at once: nothing listens there."""
+    feed = Feed(f"tcp://127.0.0.1:{free_port()}")
+    (output,) = feed.sink.outputs
+    assert isinstance(output, PacketOutput)
+    output._backoff = Backoff(0.01, 0.01)
+
+    def open_things() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    feed.until(lambda: len(feed.events) >= 3, "lost")
+    before = open_things()
+    feed.until(lambda: len(feed.events) >= 11, "lost")
+    after = open_things()
+    assert after[0] <= before[0]
+    assert after[1] <= before[1] + 6, "one process that waits and one that starts, two pipes each"
+    feed.sink.close(20)
+    assert accounted(output)
 
 
 ENDLESS = """

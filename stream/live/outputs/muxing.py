@@ -16,17 +16,31 @@ from stream.media.containers import refusal
 
 AT_ONCE = {"max_interleave_delta": "1", "flush_packets": "1"}
 """Nothing waits for a stream that is late or absent, nor for a buffer to fill."""
-_AUDIO_OF_TS = ("aac", "mp2", "mp3", "ac3", "eac3", "opus")
+_IN_TS = ("aac", "mp2", "mp3", "ac3", "eac3", "opus")
 """FFmpeg's muxer takes anything else too, as private data that nobody can read."""
+_OVER_RTP = (
+    "aac",
+    "opus",
+    "pcm_alaw",
+    "pcm_mulaw",
+    "adpcm_g722",
+    "mp2",
+    "mp3",
+    "pcm_s16be",
+    "vorbis",
+    "amr_nb",
+    "amr_wb",
+)
+"""What FFmpeg has a payload format for; asking its RTSP muxer would mean to connect."""
+_CODECS = {"mpegts": _IN_TS, "rtp_mpegts": _IN_TS, "rtsp": _OVER_RTP}
 
 
 def carried(audio: list[AudioTrack], muxer: str) -> tuple[list[AudioTrack], list[str]]:
     """The tracks that a container can hold, and a note for each of the others."""
     kept, notes = [], []
     for track in audio:
-        unknown = muxer == "mpegts" and track.codec not in _AUDIO_OF_TS
-        reason = "not in MPEG-TS" if unknown else refusal(track.template, muxer)
-        if reason is None:
+        codecs = _CODECS.get(muxer)
+        if track.codec in codecs if codecs is not None else refusal(track.template, muxer) is None:
             kept.append(track)
         else:
             notes.append(f"{track} is left out: {muxer} cannot hold it")

@@ -207,7 +207,7 @@ def _as_error(about: dict[str, object]) -> BaseException:
     """The error that the process met, as far as it can be told in words and numbers."""
     kind = getattr(av.error, str(about["type"]), None)
     number, words = about["errno"], str(about["words"])
-    if isinstance(kind, type) and issubclass(kind, OSError) and isinstance(number, int):
+    if isinstance(kind, type) and issubclass(kind, av.FFmpegError) and isinstance(number, int):
         return kind(number, words)
     return OSError(number, words) if isinstance(number, int) else ValueError(words)
 
