@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from stream.errors import StreamError
 from stream.live.configuration import Configuration, ConfigurationError, StreamConfig, read_configuration
+from stream.live.course import Events
 from stream.live.log import EventLog, library_log
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.shared_models import SharedModels
-from stream.live.course import Events
+from stream.live.signals import Signals
 from stream.live.summary import plain
 from stream.live.supervised import OpenRun, Run, SupervisedStream
 from stream.live.systemd import ALIVE, READY, STOPPING, reloading, tell
@@ -159,45 +157,6 @@ def _names(configs: tuple[StreamConfig, ...]) -> str:
     return ", ".join(config.name for config in configs)
 
 
-class _Signals:
-    """Turns signals into what the main loop shall do next. In the main thread, as a ``with`` block."""
-
-    def __init__(self) -> None:
-        self._woken = threading.Event()
-        self.ending = 0
-        """The signal that ends the process, or 0."""
-        self.again = False
-        """A second one came: end at once."""
-        self._reload = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-        self._before = {number: signal.signal(number, self._handle) for number in numbers}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def wait(self, timeout: float) -> None:
-        """Until a signal comes, at most ``timeout`` seconds."""
-        if self._woken.wait(timeout):
-            self._woken.clear()
-
-    def wants_reload(self) -> bool:
-        """Whether SIGHUP came since the last call."""
-        wanted, self._reload = self._reload, False
-        return wanted
-
-    def _handle(self, number: int, _: FrameType | None) -> None:
-        if number in (signal.SIGTERM, signal.SIGINT):
-            self.again, self.ending = self.ending != 0, number
-        else:
-            self._reload = True
-        self._woken.set()
-
-
 def run_service(path: str | Path, *, check: bool = False) -> int:
     """Run the streams of a file until a signal ends them. Returns the exit code.
 
@@ -216,7 +175,7 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
     process = configuration.process
     log = EventLog(lowest="error" if process.quiet else "info")
     service = Service(configuration, log)
-    with _Signals() as signals, library_log(log, "info" if process.debug else "warning"):
+    with Signals() as signals, library_log(log, "info" if process.debug else "warning"):
         try:
             code = _serve(service, signals, Path(path), log)
         finally:
@@ -232,7 +191,7 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
     return code
 
 
-def _serve(service: Service, signals: _Signals, path: Path, log: EventLog) -> int:
+def _serve(service: Service, signals: Signals, path: Path, log: EventLog) -> int:
     from stream.live.health import serving
 
     try:
@@ -248,7 +207,7 @@ def _serve(service: Service, signals: _Signals, path: Path, log: EventLog) -> in
                 if signals.wants_reload():
                     _reload(service, path, log)
             tell(STOPPING)
-            return _end(service, signals, log)
+            return end(service, signals, log)
     except StreamError as error:
         log("service", level="error", state="failed", error=error)
         return FAILED
@@ -264,7 +223,8 @@ def _reload(service: Service, path: Path, log: EventLog) -> None:
     tell(READY)
 
 
-def _end(service: Service, signals: _Signals, log: EventLog) -> int:
+def end(service: Service, signals: Signals, log: EventLog) -> int:
+    """End all streams within ``DRAIN_S``, or at once after a second signal. Returns the exit code."""
     log("service", state="stopping", streams=len(service.streams))
     service.stop()
     until = time.monotonic() + DRAIN_S

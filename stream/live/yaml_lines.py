@@ -8,9 +8,10 @@ nothing at all mean "not said".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+if TYPE_CHECKING:
+    from yaml import YAMLError
 
 _NULL, _MERGE, _STANDARD = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:"
 
@@ -37,10 +38,14 @@ class Written:
 
 Mapping = dict[str, Written]
 Sequence = list[Written]
+Node = Any
+"""One of PyYAML's, which differ by ``id``: scalar, sequence or mapping."""
 
 
 def read_yaml(text: str) -> tuple[Written, list[Problem]]:
     """The document, and what is wrong with it as YAML; an empty one is None."""
+    import yaml  # only those who have a file need it
+
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -74,31 +79,30 @@ class _Reader:
     def _value(self, node: Node, path: str) -> Mapping | Sequence | str | None:
         if not node.tag.startswith(_STANDARD):
             self.problems.append(Problem(_line(node), path, f"the tag {node.tag} means nothing here"))
-        if isinstance(node, MappingNode):
+        if node.id == "mapping":
             return self._mapping(node, path)
-        if isinstance(node, SequenceNode):
+        if node.id == "sequence":
             return [self.written(part, f"{path}[{index}]", _line(part)) for index, part in enumerate(node.value)]
-        assert isinstance(node, ScalarNode)
         return None if node.tag == _NULL else self._text(node, path)
 
-    def _text(self, node: ScalarNode, path: str) -> str:
+    def _text(self, node: Node, path: str) -> str:
         text = str(node.value)
         if any("\ud800" <= sign <= "\udfff" for sign in text):  # escapes can spell what no encoding has
             self.problems.append(Problem(_line(node), path, "holds half a character: write it itself, not as \\u"))
             return ""
         return text
 
-    def _mapping(self, node: MappingNode, path: str) -> Mapping:
+    def _mapping(self, node: Node, path: str) -> Mapping:
         own: Mapping = {}
         merged: Mapping = {}
         for key, value in node.value:
             line = _line(key)
             if key.tag == _MERGE:
-                parts = value.value if isinstance(value, SequenceNode) else [value]
+                parts = value.value if value.id == "sequence" else [value]
                 for part in parts:
                     taken = self.written(part, path, line).value
                     merged = {**taken, **merged} if isinstance(taken, dict) else merged
-            elif not isinstance(key, ScalarNode):
+            elif key.id != "scalar":
                 self.problems.append(Problem(line, path, "a key must be a single word"))
             elif (name := self._text(key, path)) in own:
                 first = own[name].line
@@ -116,7 +120,7 @@ def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _syntax(error: yaml.YAMLError) -> Problem:
+def _syntax(error: YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error)
     context = getattr(error, "context", None)

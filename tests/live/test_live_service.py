@@ -20,6 +20,8 @@ from pathlib import Path
 
 import av
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from live_fakes import FakeNetwork, FakeSink, FakeSource, Injected, frame
 from live_service_fakes import PATIENCE_S, FakeRun, config, wait_for
 
@@ -30,12 +32,14 @@ from stream.live.log import EventLog
 from stream.live.opening import open_live_source
 from stream.live.reload import plan
 from stream.live.run import LiveRun
-from stream.live.service import Service, run_service
+from stream.live.service import Service, end, run_service
+from stream.live.signals import Signals
 from stream.live.supervised import SupervisedStream
 from stream.live.systemd import READY, reloading, tell
 from stream.settings import Settings
 
 QUICK = Backoff(0.01, 0.02)
+_USUAL = Settings()
 
 
 def configuration(*configs: StreamConfig, **process) -> Configuration:
@@ -161,6 +165,34 @@ def test_only_what_differs_is_touched():
     assert adjusted.name == "softer"
     assert changes == {"strength": 0.5, "denoise": "off", "sam_every": 9, "network_every": 4, "when": "dark"}
     assert found.at_next_start == ("metrics",)
+
+
+_VALUES = [
+    {"source": source, "strength": strength, "codec": codec}
+    for source in ("testsrc:", "rtsp://h/1")
+    for strength in (0.5, 1.0)
+    for codec in ("libx264", "libx265")
+]
+_CONFIGS = {(name, index): config(name, **_VALUES[index]) for name in "abcd" for index in range(len(_VALUES))}
+_FILES = st.dictionaries(st.sampled_from("abcd"), st.integers(0, len(_VALUES) - 1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(_FILES, _FILES)
+def test_whatever_the_files_every_stream_is_in_one_part_of_the_plan(before, after):
+    running = {name: _CONFIGS[name, index] for name, index in before.items()}
+    found = plan(running, _USUAL, Configuration(Path("a"), tuple(_CONFIGS[each] for each in after.items()), _USUAL))
+    added, restarted = ({each.name for each in part} for part in (found.added, found.restarted))
+    adjusted = {each.name for each, _ in found.adjusted}
+    assert len(added) + len(restarted) + len(adjusted) == len(added | restarted | adjusted)
+    assert added == set(after) - set(before)
+    assert set(found.removed) == set(before) - set(after)
+    for name in set(before) & set(after):
+        old, new = _VALUES[before[name]], _VALUES[after[name]]
+        interrupted = (old["source"], old["codec"]) != (new["source"], new["codec"])
+        assert (name in restarted) == interrupted
+        assert (name in adjusted) == (not interrupted and old != new)
+    assert all(changes == {"strength": _VALUES[after[each.name]]["strength"]} for each, changes in found.adjusted)
 
 
 @contextmanager
@@ -307,6 +339,30 @@ def test_streams_that_name_the_same_network_share_it_and_their_thumbnails_go_thr
 def _written(stream: SupervisedStream) -> int:
     figures = stream.stats()
     return figures.frames_out + sum(figures.dropped.values()) if figures else 0
+
+
+class Deaf(FakeRun):
+    """Ends only when it is aborted."""
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_second_signal_ends_what_does_not_end_by_itself():
+    service = Service(configuration(config("a")), EventLog(io.StringIO()), open_run=lambda given, _: Deaf(given))
+    service.start()
+    wait_for(lambda: service.streams[0].state == "running")
+    with Signals() as signals:
+        signal.raise_signal(signal.SIGTERM)
+        wait_for(lambda: signals.ending)
+        assert (signals.ending, signals.again, signals.wants_reload()) == (signal.SIGTERM, False, False)
+        signal.raise_signal(signal.SIGHUP)
+        assert (signals.wants_reload(), signals.wants_reload()) == (True, False)
+        signal.raise_signal(signal.SIGTERM)
+        start = time.monotonic()
+        assert end(service, signals, EventLog(io.StringIO())) == 0
+        assert time.monotonic() - start < PATIENCE_S
+    assert service.join(PATIENCE_S)
 
 
 # --- systemd
