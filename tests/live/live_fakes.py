@@ -55,8 +55,9 @@ class FakeSource:
 
     uri = "rtsp://camera/1"
 
-    def __init__(self) -> None:
-        self.items: queue.Queue[object] = queue.Queue()
+    def __init__(self, items: queue.Queue[object] | None = None) -> None:
+        """``items`` of a source before, which go on in this one."""
+        self.items = items or queue.Queue()
         self.stopped = threading.Event()
         self.state, self.video, self.notes = SourceState.STREAMING, None, []
         self.generation = self.reconnects = self.stalls = 0
@@ -192,7 +193,7 @@ class Rig:
 
     def _open_source(self, config, events):
         if self.sources:
-            self.source = FakeSource()
+            self.source = FakeSource(self.source.items)
         self.sources.append(self.source)
         return self.source
 

@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import Future
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from live_fakes import FakeNetwork, FakeSink, Injected, Rig, frame, packet
 from pydantic import ValidationError
 
@@ -392,3 +394,56 @@ def test_what_loads_lazily_is_loaded_before_the_first_frame():
         warm_up(network, Settings())
         assert len(network.made) == 1
         assert network.made[0].seen
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["frame", "old frame", "packet", "next", "bug here", "bug there", "bug in source", "size", "wait"]
+        ),
+        max_size=40,
+    ),
+    st.sampled_from(["stop", "abort", "end", "lost"]),
+)
+def test_whatever_happens_in_whatever_order_every_frame_is_accounted_for(steps, ending):
+    """The books are held against each other while it runs (``until``) and at the end (``Rig``)."""
+    failing: dict[str, set[int]] = {"here": set(), "there": set()}
+
+    def enhance(given):
+        if given.seq in failing["here"]:
+            raise Injected("while enhancing")
+        return given
+
+    def before(given):
+        if given.seq in failing["there"]:
+            raise Injected("while writing")
+
+    with Rig(enhance=enhance, sink=FakeSink(before=before), limits=Limits(drain_s=5)) as rig:
+        generation, size = 1, (32, 16)
+        for number, step in enumerate(steps):
+            if step == "next":
+                generation += 1
+            elif step == "size":
+                size = (size[0] + 16, size[1])
+            elif step == "packet":
+                rig.source.feed(packet(number))
+            elif step == "wait":
+                rig.until(lambda: rig.run.stats().in_flight == 0 or rig.run.join(0))
+            elif step == "bug in source":
+                rig.source.feed(Injected("while reading"))
+            else:
+                for where in failing:
+                    if step == f"bug {where}":
+                        failing[where].add(number)
+                age = 3.0 if step == "old frame" else 0.0
+                rig.source.feed(frame(number, generation=generation, size=size, age=age))
+        if ending == "abort":
+            rig.run.abort()
+        elif ending != "stop":
+            rig.source.feed(None if ending == "end" else ConnectionLost("gone"))
+            rig.until(lambda: rig.run.join(0))
+    times = [written.pts for written in rig.sink.written]
+    assert times == sorted(set(times))
+    assert rig.sink.end in (["closed"], ["aborted"] if ending == "abort" else ["closed"])
+    assert not isinstance(rig.run.error, AssertionError)
