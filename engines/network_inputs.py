@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.curve.grid import CELL, Floats
 from engines.errors import ModelError
-from engines.onnx_runtime import Engine, Tensor
+from engines.onnx_runtime import Tensor
+
+if TYPE_CHECKING:
+    from engines.choose import Engine
 
 Extra = Mapping[str, Floats]
 """Further inputs by name, each float32 for the whole picture."""

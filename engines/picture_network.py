@@ -11,10 +11,10 @@ import re
 import numpy as np
 
 from engines.bundle import Bundle
+from engines.choose import open_engine
 from engines.curve.grid import Floats
 from engines.errors import ModelError, NotFiniteError
 from engines.network_inputs import Extra, NetworkInputs, Window
-from engines.onnx_runtime import open_engine
 from engines.tiles import Axis, cut
 
 
@@ -22,7 +22,9 @@ class PictureNetwork:
     """Call it with pictures of any size. Not for several threads at once."""
 
     def __init__(self, bundle: Bundle, device: str = "cpu", threads: int = 1, tile: int = 0) -> None:
-        """``tile``: largest side in pixels of what the model gets at once, which bounds its memory; 0 = no limit.
+        """``device``: ``cpu``, or an engine that ``engines.choose`` knows, or ``auto``.
+
+        ``tile``: largest side in pixels of what the model gets at once, which bounds its memory; 0 = no limit.
 
         Raises ``ModelError`` or ``DeviceError``.
         """

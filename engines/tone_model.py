@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from engines.bundle import Bundle
+from engines.choose import open_engine
 from engines.curve.fit import fit
 from engines.curve.grid import CELL, COEFFICIENTS, CurveGrid
 from engines.errors import ModelError, NotFiniteError
 from engines.network_inputs import Extra, NetworkInputs
-from engines.onnx_runtime import open_engine
 from engines.picture_network import PictureNetwork
 from engines.thumbnail import Thumbnail
 
@@ -17,7 +17,8 @@ from engines.thumbnail import Thumbnail
 class ToneModel:
     """A bundle of kind ``grid`` or ``picture`` on a device, as a function from thumbnails to monotone grids.
 
-    Opening may raise ``ModelError`` or ``DeviceError``. Not for several threads at once.
+    ``device``: ``cpu``, or an engine that ``engines.choose`` knows, or ``auto``. Opening may raise ``ModelError`` or
+    ``DeviceError``. Not for several threads at once.
     """
 
     def __init__(self, bundle: Bundle, device: str = "cpu", threads: int = 1) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines import choose as choosing
+from engines import fastest
 from engines.bundle import Bundle, load_bundle
-from engines.choose import ENGINES, Choice, choose, measure, open_engine, refusals
+from engines.choose import ENGINES, open_engine
 from engines.errors import DeviceError, ModelError
+from engines.fastest import Choice, choose, measure, refusals
 from engines.onnx_runtime import Tensor
+from engines.picture_network import PictureNetwork
+from engines.tone_model import ToneModel
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +79,7 @@ def test_it_is_measured_once_for_machine_model_and_threads(sci: Bundle, monkeypa
         measured.append(bundle.card.name)
         return Choice("onnxruntime", {"onnxruntime": 1.0})
 
-    monkeypatch.setattr(choosing, "measure", counted)
+    monkeypatch.setattr(fastest, "measure", counted)
     first, second = choose(sci), choose(sci)
     assert measured == ["sci"]
     assert (first.engine, dict(first.milliseconds)) == (second.engine, dict(second.milliseconds))
@@ -85,7 +88,7 @@ def test_it_is_measured_once_for_machine_model_and_threads(sci: Bundle, monkeypa
     choose(load_bundle("zero-dce-plus-plus"))
     choose(sci, again=True)
     assert measured == ["sci", "sci", "zero-dce-plus-plus", "sci"]
-    monkeypatch.setattr(choosing, "_processor", lambda: "another processor")
+    monkeypatch.setattr(fastest, "_processor", lambda: "another processor")
     choose(sci)
     assert len(measured) == 5
 
@@ -103,6 +106,14 @@ def test_what_cannot_be_used_says_why(sci: Bundle) -> None:
     found = refusals(sci)
     assert "onnxruntime" not in found
     assert all(len(why) > 10 for why in found.values())
+
+
+def test_models_take_an_engines_name_for_a_device(sci: Bundle) -> None:
+    picture = np.random.default_rng(0).random((3, 20, 30), dtype=np.float32)
+    one, two = PictureNetwork(sci)(picture), PictureNetwork(sci, device="auto")(picture)
+    assert np.abs(one - two).max() * 255 < 1
+    with pytest.raises(DeviceError, match="unknown engine"):
+        ToneModel(sci, device="nothing")
 
 
 def test_names_open_what_they_say(sci: Bundle) -> None:
