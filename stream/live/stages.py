@@ -14,15 +14,13 @@ from typing import Protocol
 
 from stream.errors import StreamError
 from stream.live.channel import NewestChannel
-from stream.live.course import Course, Events, Item
+from stream.live.course import Course, Item
 from stream.live.enhance_stage import Enhance, EnhanceStage
 from stream.live.write_stage import WriteStage
 from stream.live.writing import LiveWriter, Presence
 from stream.media import Frame
 from stream.queues import Cancelled
 from stream.telemetry import RecentLatency, RecentRate
-
-__all__ = ["BURST", "Events", "LiveStages"]
 
 BURST, STANDING = 8, 2
 """Frames that may wait for enhancement: in a burst, and where frames come faster than they are worked off."""
