@@ -44,9 +44,9 @@ class StatusLine:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def __call__(self, stats: LiveStats) -> None:
+    def __call__(self, run: LiveRun) -> None:
         """Show the figures of this moment."""
-        self._live.update(self._text(status_line(stats), overflow="ellipsis", no_wrap=True))
+        self._live.update(self._text(status_line(run.stats()), overflow="ellipsis", no_wrap=True))
 
 
 class _Shown:
@@ -89,7 +89,7 @@ def run_live(job: LiveJob, settings: Settings) -> int:
             run.start()
             with _display(settings) as show:
                 while not run.join(_REFRESH_S):
-                    show(run.stats())
+                    show(run)
                     log.flush()
     except BaseException:
         run.abort()
@@ -104,7 +104,7 @@ def run_live(job: LiveJob, settings: Settings) -> int:
     return code
 
 
-def _display(settings: Settings) -> AbstractContextManager[Callable[[LiveStats], Any]]:
+def _display(settings: Settings) -> AbstractContextManager[Callable[[LiveRun], Any]]:
     if settings.quiet or not sys.stderr.isatty():
-        return nullcontext(lambda stats: None)
+        return nullcontext(lambda run: None)
     return StatusLine()
