@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from live_frames import moving, times_of
 from benchmarks.live_server import RtspServer, free_port
 from stream.live.backoff import Backoff
 from stream.live.outputs.delivery import PacketOutput
+from stream.live.outputs.network import Address
 from stream.live.outputs.output import Output, OutputEvent, OutputState
 from stream.live.sink import LiveSink, LiveSinkSettings
 from stream.media.encoder import EncoderSettings
@@ -130,7 +132,43 @@ def test_a_stream_over_tcp_begins_with_a_key_frame_at_time_0(tmp_path: Path) -> 
     assert times == pytest.approx([n / 25 for n in range(len(times))], abs=0.001)
 
 
-def test_a_server_that_never_answers_holds_up_nobody(tmp_path: Path) -> None:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs lose patience after one second."""
+    impatient = functools.partial(Address, open_timeout_s=1.0, write_timeout_s=1.0)
+    monkeypatch.setattr("stream.live.outputs.open.Address", impatient)
+
+
+def test_a_far_end_that_takes_nothing_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
+    target = tmp_path / "a.mp4"
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        events: list[OutputEvent] = []
+        encoder = EncoderSettings(crf=1, options={"maxrate": "200M", "bufsize": "200M"})
+        uris = [f"tcp://127.0.0.1:{server.getsockname()[1]}", str(target)]
+        sink = LiveSink(uris, LiveSinkSettings(encoder=encoder), events.append)
+        OPEN_SINKS.append(sink)
+        network, file = sink.outputs
+        random = np.random.default_rng(1)
+        until_then = time.monotonic() + 60
+        for frame in moving(10**6, width=640, height=360):
+            frame.planes.y[:] = random.integers(16, 235, frame.planes.y.shape, np.uint8)
+            sink.write(frame)
+            assert accounted(network)
+            assert time.monotonic() < until_then, events
+            if any(event.uri == network.uri and event.state is OutputState.WAITING for event in events):
+                break
+        until(lambda: file.in_flight == 0, "the file is written")
+        sink.close(5)
+    assert "takes nothing any more" in network.last_error
+    assert len(times_of(target)) == sink.frames
+    assert network.in_flight == 0
+
+
+def test_a_server_that_never_answers_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://operator:hunter2secret@127.0.0.1:{silent.getsockname()[1]}/x"
         target = tmp_path / "a.mp4"
