@@ -88,6 +88,8 @@ class Reader:
                 if not self._hand_over(Taken(item, connection.video)):
                     return
         except StreamError as error:
+            # The traceback would keep the whole connection in memory, and its context shows the address as it is.
+            error.__traceback__ = error.__context__ = None
             self.error = error
         except Exception as error:
             # A fault of a library must not end a stream that runs for months: it counts as a lost connection.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.machinery
 import itertools
 import subprocess
 import sys
@@ -221,6 +222,26 @@ def test_without_gstreamer_the_packages_are_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(GStreamerMissing, match="apt install python3-gi") as failure:
         loader.gstreamer()
     assert failure.value.exit_code == 2
+
+
+@needs_gstreamer
+def test_the_bindings_of_the_distribution_bring_nothing_else_along() -> None:
+    """In a Python that has none of its own they are the distribution's, and its other packages stay out of reach."""
+    code = (
+        "import sys; before = list(sys.path); from stream.media.gstreamer import gstreamer\n"
+        "print(gstreamer().Gst.version_string(), sys.modules['gi'].__file__)\n"
+        "assert sys.path == before"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "GStreamer 1." in done.stdout
+
+
+def test_bindings_made_for_another_python_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "_gi.cpython-27-x86_64-linux-gnu.so").touch()
+    assert not loader._fits(tmp_path)
+    (tmp_path / f"_gi{importlib.machinery.EXTENSION_SUFFIXES[0]}").touch()
+    assert loader._fits(tmp_path)
 
 
 def test_nothing_of_gstreamer_is_loaded_unless_asked_for() -> None:

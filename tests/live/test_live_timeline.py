@@ -42,12 +42,12 @@ def steady(count: int, interval_s: float, start: float = 100.0) -> list[float]:
 @given(
     st.integers(0, (1 << 33) - 1),
     st.sampled_from([3600, 3003, 1500, 9000]),
-    st.lists(st.floats(0, 0.015), min_size=120, max_size=120),
+    st.lists(st.floats(0, 0.015), min_size=60, max_size=60),
 )
 @settings(deadline=None)
 def test_the_spacing_of_a_source_that_behaves_is_kept(start: int, step: int, delays: list[float]) -> None:
-    captured = [at + delay for at, delay in zip(steady(120, step / TICKS), delays, strict=True)]
-    out = placed([start + index * step for index in range(120)], captured)
+    captured = [at + delay for at, delay in zip(steady(60, step / TICKS), delays, strict=True)]
+    out = placed([start + index * step for index in range(60)], captured)
     assert {later - earlier for earlier, later in itertools.pairwise(out)} == {step}
 
 
@@ -91,12 +91,12 @@ def test_a_single_odd_stamp_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize("drift", [-1e-3, -1e-4, 1e-4, 1e-3])
 def test_drifting_clocks_stay_with_capture_time(drift: float) -> None:
-    count = 25 * 3600
+    count = 25 * 1200
     stamps: list[int | None] = [round(index * 3600 * (1 + drift)) for index in range(count)]
     captured = steady(count, 0.04)
     out = placed(stamps, captured)
     worst = max(abs(time / TICKS - (at - captured[0])) for time, at in zip(out, captured, strict=True))
-    assert worst < 0.1, "an hour of drift would be seconds"
+    assert worst < 0.1, "uncorrected, twenty minutes of a bad clock make more than a second"
     steps = [later - earlier for earlier, later in itertools.pairwise(out)]
     assert min(steps) >= 3600 * 0.97
     assert max(steps) <= 3600 * 1.03
@@ -110,10 +110,10 @@ def test_a_burst_at_the_beginning_is_made_up_for() -> None:
 
 
 @given(
-    st.lists(st.one_of(st.none(), st.integers(-(1 << 40), 1 << 40), st.integers(0, 50)), min_size=1, max_size=200),
-    st.lists(st.floats(0, 2), min_size=200, max_size=200),
+    st.lists(st.one_of(st.none(), st.integers(-(1 << 40), 1 << 40), st.integers(0, 50)), min_size=1, max_size=60),
+    st.lists(st.floats(0, 2), min_size=60, max_size=60),
     st.sampled_from([RTP, Fraction(1, 1000), Fraction(1, 25), Fraction(1, 10**9)]),
-    st.frozensets(st.integers(0, 199), max_size=5),
+    st.frozensets(st.integers(0, 59), max_size=5),
 )
 @settings(deadline=None)
 def test_whatever_comes_time_rises_and_follows_capture(

@@ -83,6 +83,14 @@ def scheme_of(uri: str) -> str:
     return match[1].lower() if match else ""
 
 
+def plain_address(uri: str) -> str:
+    """The address without our own prefix: ``hls:https://...`` and ``hls://...`` are HTTP."""
+    if not uri.lower().startswith("hls:"):
+        return uri
+    rest = uri[len("hls:") :]
+    return f"http:{rest}" if rest.startswith("//") else rest
+
+
 def is_live(uri: str) -> bool:
     """True for what ``open_connection`` opens: network addresses, devices, pipelines, ``testsrc:``, ``live:FILE``."""
     return scheme_of(uri) in (*NETWORK_SCHEMES, *OTHER_SCHEMES)
@@ -132,7 +140,7 @@ def check_address(uri: str, options: SourceOptions) -> None:
     """
     scheme = scheme_of(uri)
     if scheme in NETWORK_SCHEMES:
-        fill_in(uri)
+        fill_in(plain_address(uri))
     elif scheme == "testsrc":
         from stream.media.sources.testsrc import parse
 

@@ -24,8 +24,8 @@ from stream.media.rotation import display_matrix
 from stream.media.source import VideoInfo
 from stream.media.sources.connection import NO_PTS
 
-_CAPTION_SEARCH = 30
-"""Pictures that are looked at for closed captions."""
+_CAPTION_SEARCH = 4
+"""Pictures that are looked at for closed captions: few, as PyAV keeps each until the garbage collector comes by."""
 _MOST_ARRIVALS = 128
 
 _Kind = tuple[int, int, str, ColourTags]

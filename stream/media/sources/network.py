@@ -11,7 +11,7 @@ from av.container import InputContainer
 from stream.errors import NothingDecodable, NoVideoStream, UnknownCodec
 from stream.media.credentials import fill_in, remember_options
 from stream.media.network_errors import connection_error
-from stream.media.sources.connection import SourceOptions, scheme_of
+from stream.media.sources.connection import SourceOptions, plain_address, scheme_of
 from stream.media.sources.demuxed import DemuxedConnection
 from stream.media.sources.pacing import Pace
 
@@ -40,8 +40,8 @@ class NetworkConnection(DemuxedConnection):
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
         """Raises what ``open_connection`` raises."""
-        address, given = _address(fill_in(uri)), dict(options.options)
-        remember_options(given)
+        address = fill_in(plain_address(uri))
+        remember_options(options.options)
         try:
             self._connect(address, options, QUICK_PROBE)
         except (NoVideoStream, UnknownCodec, NothingDecodable):
@@ -57,14 +57,6 @@ class NetworkConnection(DemuxedConnection):
             pace=Pace() if in_segments or ends else None,
             silence_s=_SEGMENT_S if in_segments else 0.0,
         )
-
-
-def _address(uri: str) -> str:
-    """``hls:https://...`` and ``hls://...`` are HTTP."""
-    if not uri.lower().startswith("hls:"):
-        return uri
-    rest = uri[len("hls:") :]
-    return f"http:{rest}" if rest.startswith("//") else rest
 
 
 def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> InputContainer:
