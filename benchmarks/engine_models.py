@@ -21,19 +21,20 @@ from export.parity import Parity
 _NOTHING = TrainingCard("none", "none", "none", 0, 0)
 _BUNDLE = "-bundle"
 BUNDLES = tuple(f"{folder.name}{_BUNDLE}" for folder in sorted(SHIPPED.iterdir()) if (folder / "card.json").is_file())
-SAM = ("sam-encoder", "sam-decoder")
+SAM = ("sam-encoder", "sam-decoder", "sam-decoder-published")
 KEYS = (*BUNDLES, *(key for key in model_costs.KEYS if f"{key}{_BUNDLE}" not in BUNDLES), *SAM)
 
+_PROMPTS = {"image_embeddings": "1,256,64,64", "point_coords": "n,2,2", "point_labels": "n,2"}
+_PROMPTS |= {"mask_input": "1,1,256,256", "has_mask_input": "1", "orig_im_size": "2"}
 _SAM_INPUTS = {
     "sam-encoder": {"input": "1,3,1024,1024"},
-    "sam-decoder": {
-        "image_embeddings": "1,256,64,64",
-        "point_coords": "n,2,2",
-        "point_labels": "n,2",
-        "mask_input": "1,1,256,256",
-        "has_mask_input": "1",
-        "orig_im_size": "2",
-    },
+    "sam-decoder": _PROMPTS,
+    "sam-decoder-published": {name: layout.replace("n", "1") for name, layout in _PROMPTS.items()},
+}
+_SAM_NOTES = {
+    "sam-encoder": "a light SAM's, 1024x1024",
+    "sam-decoder": "the same SAM's, by python -m export.sam; 1 to 8 prompts",
+    "sam-decoder-published": "the same SAM's as its authors export it",
 }
 
 
@@ -82,7 +83,7 @@ def _sam(key: str, folder: Path | None) -> Model | str:
     inputs = tuple(TensorCard(name, layout, "") for name, layout in _SAM_INPUTS[key].items())
     outputs = (TensorCard("output", "1,256,64,64", ""),)
     card = Card(key, "sam", "picture", inputs, outputs, 0, _NOTHING, "see its own card", metrics=MappingProxyType({}))
-    return _with_card(path, card, "light SAM" + (", 1 to 8 prompts" if key == "sam-decoder" else ", 1024x1024"))
+    return _with_card(path, card, _SAM_NOTES[key])
 
 
 def _with_card(path: Path, card: Card, note: str) -> Model:

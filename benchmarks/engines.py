@@ -22,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--flavour", choices=("tensorrt-rtx", "tensorrt"), default="tensorrt-rtx")
     parser.add_argument("--limit", type=float, default=900.0, help="longest build that is waited for, in seconds")
-    parser.add_argument("--sam", type=Path, help="folder with encoder.onnx and decoder.onnx (default: none is built)")
+    parser.add_argument(
+        "--sam", type=Path, help="folder with a SAM: encoder.onnx, decoder.onnx, decoder-published.onnx (default: none)"
+    )
     parser.add_argument("--again", action="store_true", help="also what was built before")
 
 
