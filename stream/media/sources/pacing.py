@@ -9,7 +9,7 @@ from dataclasses import replace
 from stream.media.frame import Frame
 from stream.media.sources.connection import NO_PTS
 
-_JUMP_S = 10.0
+_JUMP_S = 3.0
 """Time stamps further apart than this are not waited for."""
 
 
