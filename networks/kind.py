@@ -6,8 +6,8 @@ adjustment brightens the illumination by a wanted ratio; the result is their pro
 The illumination head's last convolution is 1x1 as in the published code (the paper's figure says 3x3).
 Repaired: the published test code takes the ratio from the ground truth (B2). Here it is the network's own `ratio`: a
 number, 5.0 in the published mode without ground truth, or None (default), which takes it from the picture:
-`TARGET_LEVEL` over its mean illumination. A ratio in the call goes before it. The published loader stretches every
-picture to 0..1, which makes video flicker; here nothing is stretched (B3).
+`TARGET_LEVEL` over its mean illumination, at least 1, so that no picture is darkened. A ratio in the call goes before
+it. The published loader stretches every picture to 0..1, which makes video flicker; here nothing is stretched (B3).
 Unknown: the SKF variant was never released. SE modules sit on the restoration's decoder outputs of 256, 128 and 64
 channels (K19); SKF trains only that last sub-network with its own losses, the adjustment keeps its own.
 Any picture size, odd ones too: padded to a multiple of 16 inside, cropped at the end.
@@ -117,9 +117,9 @@ class Adjustment(nn.Module):
 
 
 def light_ratio(illumination: Tensor, ratio: float | Tensor | None) -> Tensor:
-    """The ratio as (N, 1, 1, 1): a number, one per picture, or, from None, what brings the mean to `TARGET_LEVEL`."""
+    """The ratio as (N, 1, 1, 1): a number, one per picture, or, from None, what lifts the mean to `TARGET_LEVEL`."""
     if ratio is None:
-        return TARGET_LEVEL / illumination.mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-4)
+        return (TARGET_LEVEL / illumination.mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-4)).clamp_min(1.0)
     return torch.as_tensor(ratio, dtype=illumination.dtype, device=illumination.device).reshape(-1, 1, 1, 1)
 
 

@@ -46,6 +46,9 @@ def test_published_width_runs_forward_and_backward(size: tuple[int, int], system
 def test_ratio() -> None:
     illumination = torch.tensor([0.1, 0.3]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
     torch.testing.assert_close(light_ratio(illumination, None).flatten(), torch.tensor([4.5, 1.5]))
+    assert light_ratio(3 * illumination, None).flatten().tolist() == pytest.approx([1.5, 1.0]), (
+        "nothing is darkened unasked"
+    )
     assert light_ratio(illumination, 5.0).tolist() == [[[[5.0]]]]
     assert light_ratio(illumination, torch.tensor([2.0, 3.0])).shape == (2, 1, 1, 1)
     network = KinD(channels=4)
@@ -59,6 +62,7 @@ def test_ratio() -> None:
 def test_what_is_exported_brightens_by_the_ratio_of_the_network(system: str) -> None:
     torch.manual_seed(0)
     follows, fixed = build(system, {"channels": 4}).eval(), build(system, {"channels": 4, "ratio": 5.0}).eval()
+    torch.nn.init.constant_(follows.decompose.illumination.bias, -2.0)  # dark, so that there is something to brighten
     fixed.load_state_dict(follows.state_dict())
     image = 0.2 * torch.rand(1, 3, 20, 30)
     with torch.no_grad():
