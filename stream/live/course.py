@@ -36,12 +36,14 @@ class Limits:
     """A stage that works on one frame for longer is stuck."""
     first_stuck_s: float = 300.0
     """The same for the first frame, which may have to compile kernels."""
+    silent_s: float = 60.0
+    """A source that claims to stream and gives nothing for longer is stuck."""
     drain_s: float = 0.7
     """After ``stop``: for the frames in flight."""
     close_s: float = 0.9
     """After that: for finalising the outputs."""
     most_stuck: int = 2
-    """Threads left to themselves before the run is given up."""
+    """Threads of a stage that may be stuck at the same time before the run is given up."""
 
 
 class Course:

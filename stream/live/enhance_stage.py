@@ -43,17 +43,14 @@ class EnhanceStage:
         self._course, self._prepare = course, prepare
         self._captured, self._enhanced = captured, enhanced
         self._left: list[_Worker] = []
+        self.left_any = False
+        """Whether any thread was left to itself."""
         self._worker = _Worker(self._work)
 
     @property
     def stuck_threads(self) -> int:
         """Threads that were left to themselves and have not come back."""
         return sum(1 for worker in self._left if worker.thread.is_alive())
-
-    @property
-    def left_any(self) -> bool:
-        """Whether any thread was left to itself."""
-        return bool(self._left)
 
     def start(self) -> None:
         """Start the thread."""
@@ -64,7 +61,7 @@ class EnhanceStage:
         worker, limits = self._worker, self._course.limits
         if worker.heart.busy_s <= (limits.stuck_s if worker.heart.beats else limits.first_stuck_s):
             return
-        if len(self._left) >= limits.most_stuck:
+        if self.stuck_threads >= limits.most_stuck or not self._course.restarts.allowed():
             self._course.fail(StageStuck("enhancing is stuck in one frame, again and again", do="Try another --model"))
             return
         self._course.events("stuck", level="error", stage="enhance", seconds=worker.heart.busy_s)
@@ -82,7 +79,8 @@ class EnhanceStage:
     def _leave(self, cause: str) -> None:
         if self._worker.leave():
             self._course.drop(cause)
-        self._left.append(self._worker)
+        self._left = [*(one for one in self._left if one.thread.is_alive()), self._worker]
+        self.left_any = True
 
     def _work(self, worker: _Worker) -> None:
         enhance: Enhance | None = None

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from stream.errors import StreamError
+from stream.errors import StageStuck, StreamError
 from stream.live.channel import NewestChannel
 from stream.live.course import Course, Item
 from stream.live.enhance_stage import Enhance, EnhanceStage
+from stream.live.state import SourceState
 from stream.live.write_stage import WriteStage
 from stream.live.writing import LiveWriter, Presence
 from stream.media import Frame
@@ -32,6 +33,8 @@ _SOURCE_S = 0.5
 
 class Incoming(Protocol):
     """What is needed of a ``LiveSource``."""
+
+    state: SourceState
 
     def __iter__(self) -> Iterator[Item]: ...
 
@@ -69,7 +72,9 @@ class LiveStages:
         self._enhanced: NewestChannel[Item] = NewestChannel(BURST, _captured_at)
         self._enhancing = EnhanceStage(course, prepare, self._captured, self._enhanced)
         self._writing = WriteStage(course, writer, self._enhanced)
-        self._receiving = threading.Thread(target=self._receive, name="live-receive", daemon=True)
+        self._receiving = self._receiver()
+        self._received_at = time.monotonic()
+        self._left: list[threading.Thread] = []
         self._done = threading.Event()
         self.rate_in = RecentRate()
         course.on_end(lambda: self._source.stop())
@@ -87,7 +92,7 @@ class LiveStages:
     @property
     def stuck_threads(self) -> int:
         """Threads that were left to themselves and have not come back."""
-        return self._enhancing.stuck_threads
+        return self._enhancing.stuck_threads + sum(1 for thread in self._left if thread.is_alive())
 
     def start(self) -> None:
         """Start the threads; returns at once."""
@@ -100,32 +105,34 @@ class LiveStages:
         """Wait for the end; False if it did not come within ``timeout`` seconds."""
         return self._done.wait(timeout)
 
-    def _receive(self) -> None:
-        try:
-            while True:
-                try:
-                    self._take_in(self._source)
-                    break
-                except Cancelled:
-                    break
-                except StreamError as error:
+    def _receiver(self) -> threading.Thread:
+        return threading.Thread(target=self._receive, args=(self._source,), name="live-receive", daemon=True)
+
+    def _receive(self, source: Incoming) -> None:
+        while True:
+            try:
+                self._take_in(source)
+            except Cancelled:
+                pass
+            except StreamError as error:
+                if source is self._source:
                     self.course.fail(error)
-                    break
-                except Exception as error:
-                    if self.course.ending.is_set() or not self.course.may_restart("receive", error):
-                        break
-                    self._source.close()
-                    self._source = self._open_source()
-        except Exception as error:
-            self.course.fail(error)
-        finally:
+            except Exception as error:
+                if source is self._source and not self.course.ending.is_set() and self._may_replace(error):
+                    source = self._source
+                    continue
+            break
+        if source is self._source:
             self._captured.close()
 
     def _take_in(self, source: Incoming) -> None:
         meter = self.course.telemetry.stage("receive")
         for item in source:
+            if source is not self._source:
+                break  # another one has taken its place
+            self._received_at = time.monotonic()
             if isinstance(item, Frame):
-                meter.latency.add(max(0.0, time.monotonic() - item.captured_at))
+                meter.latency.add(max(0.0, self._received_at - item.captured_at))
                 self.course.telemetry.frame_in()
                 self.rate_in.add()
                 self._presence.arrived()
@@ -133,10 +140,40 @@ class LiveStages:
             if self.course.ending.is_set():
                 break
 
+    def _may_replace(self, error: Exception) -> bool:
+        """Another source in the place of one whose code failed, unless that happened too often."""
+        if not self.course.may_restart("receive", error):
+            return False
+        self._source.close()
+        try:
+            self._source = self._open_source()
+        except Exception as failure:
+            self.course.fail(failure)
+            return False
+        return True
+
+    def _look_at_source(self) -> None:
+        """A source says itself when nothing comes. One that does not is stuck, and another takes its place."""
+        silent = time.monotonic() - self._received_at
+        if self._source.state is not SourceState.STREAMING:
+            self._received_at = time.monotonic()
+        elif silent > self.course.limits.silent_s:
+            self._left = [thread for thread in (*self._left, self._receiving) if thread.is_alive()]
+            if len(self._left) > self.course.limits.most_stuck or not self.course.restarts.allowed():
+                self.course.fail(StageStuck("receiving is stuck again and again", do="Check the source"))
+                return
+            self.course.events("stuck", level="error", stage="receive", seconds=silent)
+            stuck, self._received_at = self._source, time.monotonic()
+            self._source = self._open_source()
+            stuck.stop()
+            self._receiving = self._receiver()
+            self._receiving.start()
+
     def _watch(self) -> None:
         try:
             looks = 0
             while not self.course.ending.wait(_LOOK_S) and self._writing.alive:
+                self._look_at_source()
                 self._enhancing.look()
                 self._writing.look()
                 looks += 1

@@ -51,7 +51,7 @@ def packet(number: int) -> Packet:
 
 
 class FakeSource:
-    """Gives what ``feed`` was given, until ``stop``; an exception that is fed is raised."""
+    """Gives what ``feed`` was given, until ``stop``; exceptions are raised, functions called, None is the end."""
 
     uri = "rtsp://camera/1"
 
@@ -79,6 +79,9 @@ class FakeSource:
                 raise item
             if item is None:
                 return
+            if callable(item):
+                item()
+                continue
             yield item
 
     def stop(self) -> None:

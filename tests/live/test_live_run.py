@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import Future
 
 import pytest
@@ -15,7 +16,9 @@ from pydantic import ValidationError
 from engines.errors import EngineError, ModelError
 from stream.errors import ConnectionLost, EncoderUnavailable, SettingFixed, StageStuck
 from stream.live.course import Limits
+from stream.live.run import LiveRun
 from stream.live.stages import BURST
+from stream.live.state import SourceState
 from stream.live.summary import RunState, result_line, status_line, to_json
 from stream.live.warming import warm_up
 from stream.media import Frame
@@ -225,6 +228,7 @@ def test_an_enhancement_that_is_stuck_again_and_again_ends_the_run():
         hang.set()
     assert isinstance(rig.run.error, StageStuck)
     assert rig.run.stats().dropped["stuck"] == 2
+    assert rig.run.stats().dropped["failed"] > 0
     assert rig.sink.end == ["closed"]
 
 
@@ -249,6 +253,28 @@ def test_a_fault_in_the_source_opens_another_one_and_times_go_on():
     assert times == sorted(set(times))
     assert rig.sources[0].closed
     assert rig.run.error is None
+
+
+def test_a_source_that_hangs_without_saying_so_is_replaced():
+    hang = threading.Event()
+    with Rig(limits=Limits(silent_s=0.3)) as rig:
+        feed_slowly(rig, 2)
+        rig.source.feed(lambda: hang.wait(60))
+        rig.until(lambda: len(rig.sources) == 2)
+        rig.source.feed(frame(2))
+        rig.until(lambda: len(rig.sink.written) == 3)
+        hang.set()
+    assert rig.told("stuck")[0]["stage"] == "receive"
+    assert numbers(rig.sink) == [0, 1, 2]
+
+
+def test_a_source_that_says_that_it_is_away_is_left_in_peace():
+    with Rig(limits=Limits(silent_s=0.3), away="pause") as rig:
+        feed_slowly(rig, 1)
+        rig.source.state = SourceState.RECONNECTING
+        watched = time.monotonic()
+        rig.until(lambda: time.monotonic() - watched > 1)
+    assert len(rig.sources) == 1
 
 
 def test_a_source_that_is_given_up_ends_the_run_with_its_error_and_what_came_is_kept():
@@ -447,3 +473,16 @@ def test_whatever_happens_in_whatever_order_every_frame_is_accounted_for(steps, 
     assert times == sorted(set(times))
     assert rig.sink.end in (["closed"], ["aborted"] if ending == "abort" else ["closed"])
     assert not isinstance(rig.run.error, AssertionError)
+
+
+def test_python_programs_run_a_stream_with_one_call():
+    options = {"size": "320x192", "fps": "25"}
+    with LiveRun.of("testsrc:", "null:", strength=0, source_options=options) as run:
+        deadline = time.monotonic() + 60
+        while run.stats().frames_out < 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    stats = run.stats()
+    assert (stats.width, stats.height) == (320, 192)
+    assert stats.frames_in == stats.frames_out + sum(stats.dropped.values())
+    assert stats.outputs[0].written == stats.frames_out
