@@ -84,7 +84,8 @@ def _without_reason(uri: str, shown: str, scheme: str) -> StreamError:
             return HostUnknown(f"{shown}: the host is unknown", do="Check its spelling, and the name server")
     if scheme in _ENCRYPTED:
         return TlsFailed(
-            f"{shown}: no encrypted connection could be set up", do="Check the port, and that the server speaks TLS"
+            f"{shown}: no encrypted connection could be set up",
+            do="Check the port, that the server speaks TLS, and with tls_verify=1 its certificate",
         )
     if scheme in ("udp", "rtp", "srt"):
         return ConnectionTimedOut(f"{shown}: nothing comes in", do="Check that the sender runs and sends to this port")

@@ -7,6 +7,7 @@ import functools
 import itertools
 import logging
 import shutil
+import ssl
 import subprocess
 import threading
 import time
@@ -424,6 +425,23 @@ def test_odd_passwords_reach_http_servers(http: Served, segments: Path) -> None:
 def test_no_tls_on_the_other_side(http: Served) -> None:
     with pytest.raises(TlsFailed):
         open_connection(f"https://127.0.0.1:{http.port}/x", PATIENT)
+
+
+def test_certificates_are_checked_when_asked_for(http: Served, segments: Path, tmp_path: Path) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate and is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=localhost"
+    subprocess.run([*command.split(), "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    encrypted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    encrypted.load_cert_chain(certificate, key)
+    http.socket = encrypted.wrap_socket(http.socket, server_side=True)
+    http.answers["/s0.ts"] = (segments / "s0.ts").read_bytes()
+    address = f"https://localhost:{http.port}/s0.ts"
+    for options in ({}, {"tls_verify": "1", "ca_file": str(certificate)}):
+        open_connection(address, SourceOptions(open_timeout_s=15.0, options=options)).close()
+    with pytest.raises(TlsFailed, match="certificate"):
+        open_connection(address, SourceOptions(open_timeout_s=15.0, options={"tls_verify": "1"}))
 
 
 def test_prefixed_addresses_hide_their_passwords_too(http: Served) -> None:
