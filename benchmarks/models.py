@@ -23,7 +23,12 @@ _SMALL: dict[str, dict[str, Any]] = {"sci": {}, "zero-dce": {"channels": 4}}
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these rows only, as drbn or drbn-skf (default: all)")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure (default: all)")
-    parser.add_argument("--limit", type=float, default=60.0, help="longest 1080p frame that is waited for, in seconds")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=60.0,
+        help="longest 1080p frame, or tile of one, in seconds",
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of a 1080p frame (default 2); thumbnails: one")
     parser.add_argument("--runs", type=Path, help="trainings whose last figures go into papers/trainings.json")
     parser.add_argument("--page", type=Path, help="the page to write (default docs/models.md, or beside other results)")

@@ -19,6 +19,8 @@ from export.interfaces import Interface
 
 LIMIT = 1.0
 """Greatest allowed 99th percentile of the difference, in codes."""
+TELLING = 0.1
+"""Share of telling samples below which a comparison proves nothing; two of five made-up pictures are flat."""
 THUMBNAIL_SIZES = ((144, 256), (192, 192), (256, 144))
 PICTURE_SIZES = ((144, 256), (63, 45), (32, 99))
 """A thumbnail and two small pictures with odd sides, which no network's strides divide."""
@@ -26,11 +28,16 @@ PICTURE_SIZES = ((144, 256), (63, 45), (32, 99))
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Differences between ONNX Runtime and torch over all compared samples, in codes of 255."""
+    """Differences between ONNX Runtime and torch over all compared samples, in codes of 255.
+
+    ``telling``: share of samples that are neither clipped nor within a code of their picture's median. Where it is
+    about 0, both gave black, white or grey, and agreed about nothing.
+    """
 
     p99: float
     worst: float
     pictures: int
+    telling: float = 1.0
 
 
 def synthetic_pictures(
@@ -67,7 +74,7 @@ def compare(
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     network.eval()
     rng = np.random.default_rng(seed)
-    differences = []
+    differences, told = [], []
     for index, picture in enumerate(pictures):
         given = _planar(picture) if interface.result == "grid" else picture
         for extra in _extra_inputs(interface, (given.shape[1], given.shape[2]), fixed, index, rng):
@@ -80,10 +87,18 @@ def compare(
             else:
                 one, two = expected * 255, found * 255
             differences.append(np.abs(one - two).ravel())
+            told.append(share_that_tells(one))
     all_of_them = np.concatenate(differences)
     if not np.isfinite(all_of_them).all():
-        return Parity(float("inf"), float("inf"), len(pictures))
-    return Parity(float(np.percentile(all_of_them, 99)), float(all_of_them.max()), len(pictures))
+        return Parity(float("inf"), float("inf"), len(pictures), 0.0)
+    telling = float(np.mean(told))
+    return Parity(float(np.percentile(all_of_them, 99)), float(all_of_them.max()), len(pictures), telling)
+
+
+def share_that_tells(codes: NDArray[np.float32]) -> float:
+    """Of a picture in codes: the samples that are neither clipped nor within a code of its median."""
+    inside = (codes > 0.5) & (codes < 254.5)
+    return float((inside & (np.abs(codes - np.median(codes)) > 1)).mean())
 
 
 def _extra_inputs(

@@ -43,7 +43,7 @@ def _bank(semantics: Semantics) -> tuple[Sequence[int], int, SEOptions]:
 def _aside() -> Iterator[None]:
     """Random numbers of their own for SE modules, so that a baseline starts from the same weights with and without."""
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, ()).item()))
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), device="cpu").item()))
         yield
 
 

@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import model_costs, models_page, models_quality, report
+from benchmarks import lively, model_costs, models_page, models_quality, report
 from benchmarks.__main__ import main
 from benchmarks.models import PAGE
+from export.parity import TELLING, share_that_tells, synthetic_pictures
 from networks.systems import GUIDED, SYSTEMS
+from tests.networks.small_systems import SMALL
 
 
 def test_the_page_in_the_repository_is_what_the_generator_writes() -> None:
@@ -88,13 +91,18 @@ def test_only_finished_trainings_are_gathered(tmp_path: Path) -> None:
 
 def test_what_is_not_exported_says_so_with_the_message() -> None:
     rows = {
-        "snr": {"free": {"error": "Unsupported: an operator"}, "fixed": {"p99": 0.0123, "passed": True}},
-        "kind": {"free": {"p99": 2.5, "passed": False}},
+        "snr": {
+            "free": {"error": "Unsupported: an operator"},
+            "fixed": {"p99": 0.0123, "passed": True, "telling": 0.5},
+        },
+        "kind": {"free": {"p99": 2.5, "passed": False, "telling": 0.5}},
+        "drbn": {"free": {"p99": 0.0, "passed": True}, "fixed": {"p99": 0.0, "passed": False, "telling": 0.02}},
     }
     page = models_page.page({"rows": rows}, {})
     assert "| no, see below / p99 0.012 |" in page
     assert "`snr`, free sizes, is not exported: Unsupported: an operator" in page
     assert "| differs: p99 2.5 / not tried |" in page
+    assert "| not tried with such weights / nothing to compare came out |" in page
 
 
 def test_a_quick_run_counts_and_keeps_what_other_runs_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,3 +124,28 @@ def test_skf_rows_count_the_modules_as_trained_here_and_as_released() -> None:
     assert found["parameters_released"] == 599_132
     assert 557_668 < found["parameters"] < 599_132
     assert 34.4 < found["gmacs_600x400"] < 37.0
+
+
+def test_frames_that_take_too_long_are_told_by_a_tile() -> None:
+    rows = {
+        "kind-plus": {"ms_full": None, "ms_tile": 1500.0, "tiles": 15},
+        "mirnet": {"ms_full": None},
+    }
+    page = models_page.page({"rows": rows}, {})
+    assert "| about 22500 |" in page
+    assert "| not waited for |" in page
+
+
+@pytest.mark.parametrize("key", ["retinexnet", "kind", "drbn", "llflow-s", "zero-dce"])
+def test_networks_are_compared_by_pictures_and_not_by_black_or_grey(key: str) -> None:
+    """With the weights that they begin with, each of these agrees with nearly anything."""
+    network = model_costs.built(key, SMALL.get(key, {}))
+    pictures = [torch.from_numpy(picture)[None] for picture in synthetic_pictures([(48, 64)])]
+
+    def telling() -> float:
+        with torch.no_grad():
+            return float(np.mean([share_that_tells(255 * network(picture).numpy()) for picture in pictures]))
+
+    before = telling()
+    lively.enliven(network, pictures[0])
+    assert telling() > max(TELLING, before - 0.05)

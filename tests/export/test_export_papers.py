@@ -14,12 +14,13 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.lively import enliven
 from engines.bundle import Card, TrainingCard
 from export.about import GUIDANCE, SYSTEMS, UNBUILT, about
 from export.cards import make_card
 from export.interfaces import Interface, interface_of
 from export.onnx_model import to_onnx
-from export.parity import LIMIT, Parity, compare, synthetic_pictures
+from export.parity import LIMIT, TELLING, Parity, compare, synthetic_pictures
 from networks import systems
 from networks.embedding_bank import EmbeddingBank
 from networks.hrnet import HRNetV2
@@ -44,11 +45,7 @@ def network(system: str, bank: nn.Module | None = None, options: dict[str, Any] 
     if bank is not None:
         chosen["semantics"] = {"channels": tuple(bank.channels)[:3], "classes": bank.classes}
     made = Inference(system, build(system, chosen), bank).eval()
-    for name, parameter in made.network.named_parameters():
-        if name.endswith("log_gain") or ".last." in name:  # coupling layers of a flow start as the identity
-            nn.init.normal_(parameter, std=0.05)
-        elif "estimator" in name:  # curves start next to nothing
-            nn.init.normal_(parameter, std=0.3)
+    enliven(made, torch.from_numpy(next(synthetic_pictures([(48, 64)])))[None])
     return made
 
 
@@ -68,6 +65,7 @@ def agrees(made: Inference, size: tuple[int, int] | None, limit: float = LIMIT /
     model = to_onnx(made, interface, size)
     parity = compare(made, model, interface, list(synthetic_pictures([size] if size else ODD)), fixed=size is not None)
     assert parity.p99 <= limit, parity
+    assert parity.telling >= TELLING, parity
     assert b".py" not in text_in(model), "a file of this machine is named"
     return interface, model
 
