@@ -45,7 +45,8 @@ def draw_curves(log: Path, validation: Path, target: Path) -> None:
             continue
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        names = [name for name in rows[0] if name != "step"]
+        # Gradients have a scale of their own, which would flatten the losses.
+        names = [name for name in rows[0] if name != "step" and not name.startswith("gradient_")]
         for name in names if path == log else ["psnr"]:
             found = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
             width = max(1, len(found) // 50) if path == log else 1

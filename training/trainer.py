@@ -71,6 +71,7 @@ class Run:
         # What dropout draws must not depend on where the run was interrupted.
         torch.manual_seed(self.recipe.seed * 1_000_003 + step)
         shown: dict[str, float] = {}
+        self.system.figures.clear()
         updates = self.system.updates(batch, within, name)
         while (update := self._next(updates)) is not None:
             chosen, terms = update
@@ -91,7 +92,7 @@ class Run:
         if shown:  # a step may be without an update, and a scaler that saw none refuses
             self.scaler.update()
         self.average.update_parameters(self.system.network)
-        return shown
+        return shown | self.system.figures
 
     def _next(self, updates: Any) -> tuple[str, dict[str, Tensor]] | None:
         """The next update's losses, computed in the run's precision."""

@@ -66,7 +66,7 @@ def test_every_phase_of_the_small_variant_takes_a_step(name: str, semantics: dic
 
 @pytest.mark.parametrize("name", ["kind", "kind-skf", "kind-plus", "kind-plus-skf"])
 def test_the_illumination_of_the_small_variant_soon_tells_dark_from_bright(name: str, tmp_path: Path) -> None:
-    """With the published weights it is the same grey for both after so few steps, and the ratio of light means nothing."""
+    """With the published weights it is one grey for both after so few steps, and the ratio of light means nothing."""
     torch.set_num_threads(1)
     place = {"semantics": {"path": str(bank_in(tmp_path / "bank"))}} if name.endswith("skf") else {}
     recipe = load_recipe(RECIPES / f"{name}.yaml", "small", {"out": str(tmp_path), **place})

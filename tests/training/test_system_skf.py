@@ -18,7 +18,7 @@ from training.losses.sch import sch_loss
 from training.recipe import Semantics
 from training.systems import open_system
 from training.systems.retinexnet import RetinexNetSystem
-from training.systems.skf import PASCAL_CONTEXT, class_count
+from training.systems.skf import MEASURE_EVERY, PASCAL_CONTEXT, class_count
 from training.trainer import Run
 
 RELIGHTING = {"relighting": 4}
@@ -41,7 +41,7 @@ def test_only_the_losses_that_the_recipe_names_act_and_are_logged(
     run, batch = start(recipe_of(tmp_path, "retinexnet", RELIGHTING, semantics, **SMALL))
     shown = run.step(batch, 0)
     own = {"reconstruction", "smooth", "loss_network"}
-    assert {name for name in shown if name != "loss_discriminator"} - own == terms
+    assert {name for name in shown if name != "loss_discriminator" and "gradient" not in name} - own == terms
     assert ("loss_discriminator" in shown) == bool(terms & {"judge_global"})
     assert bool(run.system.helpers) == bool(terms & {"sa_global"})
 
@@ -153,6 +153,34 @@ def test_feeding_is_told_apart_only_where_it_is_not_the_usual_one() -> None:
     assert Semantics.model_validate(other.model_dump()) == other
     with pytest.raises(ValueError, match="of bank hrnet alone"):
         Semantics(bank="embedding", path=Path("cache"), normalise=False)
+
+
+def test_the_log_says_now_and_then_how_much_each_loss_pulls(tmp_path: Path) -> None:
+    """Norms of the gradients in the weights that move, of what is added after it was weighted."""
+    semantics = {**GUIDED, "sch": 7.0, "sch_every": 2}
+    run, batch = start(recipe_of(tmp_path, "retinexnet", RELIGHTING, semantics, **SMALL))
+    network = run.system.network
+    torch.nn.init.constant_(
+        next(p for name, p in network.named_parameters() if name.endswith("relight.tail.bias")), 0.5
+    )
+    figures = run.system.figures
+    (_, terms), *_ = run.system.updates(batch, 0, "relighting")
+    assert set(figures) == {"gradient_own", "gradient_sch", "gradient_sa"}
+    for part, names in {"own": ["reconstruction", "smooth"], "sch": ["sch"], "sa": ["sa_global", "sa_local"]}.items():
+        network.zero_grad()
+        torch.stack([terms[name] for name in names]).sum().backward(retain_graph=True)
+        squares = [p.grad.square().sum() for p in network.parameters() if p.grad is not None]
+        assert figures[f"gradient_{part}"] == pytest.approx(torch.stack(squares).sum().sqrt().item(), rel=1e-4)
+        assert figures[f"gradient_{part}"] > 0
+    shown = [run.step(batch, step) for step in range(2)]
+    assert ["gradient_sch" in found for found in shown] == [True, False]
+    assert not any(name.startswith("gradient") for name in run.step(batch, 3))
+    measured = []
+    for step in (2, MEASURE_EVERY, 2 * MEASURE_EVERY):
+        figures.clear()
+        list(run.system.updates(batch, step, "relighting"))
+        measured.append(bool(figures))
+    assert measured == [False, False, True]
 
 
 def test_sch_can_act_in_every_nth_step_only(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class System(ABC):
     """A network under training.
 
     ``network`` is what is averaged and exported, ``helpers`` (discriminators and the like) are trained and saved with
-    it. A subclass says which losses move which weights.
+    it, ``figures`` are what a step found out beside its losses, for the log alone. A subclass says which losses move
+    which weights.
     """
 
     def __init__(self, recipe: Recipe, network_options: dict[str, Any]) -> None:
@@ -31,6 +32,7 @@ class System(ABC):
         self.recipe = recipe
         self.network = build(recipe.system, network_options)
         self.helpers = nn.ModuleDict()
+        self.figures: dict[str, float] = {}
 
     def optimizers(self, name: str, phase: Phase) -> dict[str, torch.optim.Optimizer]:
         """Fresh optimisers for a phase; the trainer scales their learning rates by the phase's schedule."""

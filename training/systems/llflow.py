@@ -64,6 +64,7 @@ class LLFlowSystem(SKFSystem):
             terms = {"bits": likelihood(encoding, batch.high, of_target)}
             if self.guides(phase) and step % self.semantics.sch_every == 0:
                 terms |= self._histograms(encoding, batch)
+                self.compare(("bits",), terms, step)
         yield "network", terms
 
     def _histograms(self, encoding: LLFlowEncoding, batch: PairBatch) -> dict[str, Tensor]:

@@ -6,7 +6,10 @@ One class map cuts both pictures: the bank's on the bright picture where there i
 released DRBN takes that of the enhanced picture in every step, here ``class_map: output``. The discriminator lives as
 long as the run, and its learning rate is the generator's times ``semantics.discriminator_rate`` (K16; released 1/1000
 and a new one per epoch).
-The weights are not in the paper; 1 and 0.1 are this project's defaults (K14), and the log has both terms by name.
+The weights are not in the paper; 1 and 0.1 are this project's defaults (K14). The log has both terms by name and, in
+every 25th step that has them, how much each pulls: ``gradient_own``, ``gradient_sch`` and ``gradient_sa`` are the norms
+of the gradients of the system's own losses and of the weighted additions in the network's weights. Small recipes and
+ablations choose the weight of SCH by one criterion: about `WANTED_SHARE` of the own gradient when training has settled.
 
 What the SE modules are told always comes from the brightened dark picture (K6). The released feeding is not offered in
 training: the bright picture (SNR's script) is not there at run time; the result of DRBN's third recurrence, and SNR's
@@ -16,7 +19,7 @@ embeddings that were computed beforehand cannot follow them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -34,6 +37,10 @@ from training.semantics import load_bank
 from training.systems.base import System, make_optimizer
 
 PASCAL_CONTEXT = 59
+MEASURE_EVERY = 25
+"""Every how many steps with SCH the gradients are compared; each comparison costs a backward pass per loss."""
+WANTED_SHARE = 0.2
+"""Gradient of the weighted SCH over that of a system's own losses: enough to act, too little to lead."""
 
 
 class SKFOptions(Strict):
@@ -98,20 +105,38 @@ class SKFSystem(System):
 
         ``terms`` are the system's own, weighted. Raises ``ValueError`` when the batch knows no classes.
         """
-        how, known = self.semantics, self._known(batch, enhanced)
+        how, known, own = self.semantics, self._known(batch, enhanced), set(terms)
         classes = known.classes
         if how.sch and step % how.sch_every == 0:
             terms = terms | {"sch": how.sch * self._sch(enhanced, batch.high, known.logits.shape[1], classes)}
         if not how.sa:
+            self.compare(own, terms, step)
             yield "network", terms
             return
         judge = self.helpers["discriminator"]
         assert isinstance(judge, SKFDiscriminator)
         worst = worst_masks(judge, enhanced.detach(), classes, self.skf.radius)
         pleasing = generator_terms(judge, enhanced, known.logits, worst)
-        yield "network", terms | {f"sa_{name}": how.sa * term for name, term in pleasing.items()}
+        terms = terms | {f"sa_{name}": how.sa * term for name, term in pleasing.items()}
+        self.compare(own, terms, step)
+        yield "network", terms
         judged = discriminator_terms(judge, enhanced, batch.high, known.logits, worst, self.skf.real)
         yield "discriminator", {f"judge_{name}": term for name, term in judged.items()}
+
+    def compare(self, own: Collection[str], terms: Mapping[str, Tensor], step: int) -> None:
+        """Now and then, notes the norms of the gradients of the ``own`` terms, of SCH's and of SA's for the log."""
+        if step % (MEASURE_EVERY * self.semantics.sch_every):
+            return
+        parts = {"own": own}
+        parts |= {kind: [name for name in terms if name.startswith(kind) and name not in own] for kind in ("sch", "sa")}
+        weights = [weight for weight in self.network.parameters() if weight.requires_grad]
+        for part, names in parts.items():
+            if names:
+                total = torch.stack([terms[name] for name in names]).sum()
+                moving = weights if total.requires_grad else []
+                found = torch.autograd.grad(total, moving, retain_graph=True, allow_unused=True) if moving else ()
+                norms = [gradient.float().norm() for gradient in found if gradient is not None]
+                self.figures[f"gradient_{part}"] = torch.stack(norms).norm().item() if norms else 0.0
 
     def _known(self, batch: PairBatch, enhanced: Tensor | None = None) -> Knowledge:
         if self.skf.class_map == "output":
