@@ -13,9 +13,12 @@ import pytest
 from live_collector import Collector
 
 from stream.errors import HdrNotSupported, InputNotFound, NothingDecodable, StreamError
+from stream.media.colour import ColourTags, put_tags
 from stream.media.frame import Frame
+from stream.media.notes import Notes
 from stream.media.sources.connection import Connection, SourceOptions, open_connection
 from stream.media.sources.demuxed import DemuxedConnection
+from stream.media.sources.live_pictures import LivePictures
 
 ONCE = SourceOptions(options={"loop": "0"})
 
@@ -120,6 +123,53 @@ def test_a_stream_that_changes_size_and_format_is_never_scaled(tmp_path: Path) -
     sizes = [(frame.planes.width, frame.planes.height, connection.video.width) for frame in connection]
     connection.close()
     assert [size for size, _ in itertools.groupby(sizes)] == [(64, 48, 64), (128, 96, 128)]
+
+
+def test_colours_that_change_on_the_way_are_followed() -> None:
+    pictures = LivePictures("cam", "h264", Fraction(1, 25), None, None, Notes())
+    seen = []
+    for pts, tags in enumerate(
+        [
+            ColourTags(1, 6),
+            ColourTags(1, 6),
+            ColourTags(1, 1),
+            ColourTags(2, 1),
+            ColourTags(2, 9, 9, 14),
+            ColourTags(1, 1),
+        ]
+    ):
+        picture = av.VideoFrame(64, 48, "yuv420p")
+        picture.pts = pts
+        put_tags(picture, tags)
+        (frame,) = pictures.take(picture)
+        assert pictures.video is not None
+        seen.append((frame.planes.colour.matrix, frame.planes.colour.full_range, id(pictures.video)))
+        assert pictures.video.colour_tags == tags
+    assert [colour[:2] for colour in seen] == [
+        ("bt601", False), ("bt601", False), ("bt709", False), ("bt709", True), ("bt2020nc", True), ("bt709", False),
+    ]  # fmt: skip
+    assert seen[0][2] == seen[1][2] != seen[2][2], "described anew after a change, and only then"
+    hdr = av.VideoFrame(64, 48, "yuv420p")
+    hdr.pts = 9
+    put_tags(hdr, ColourTags(1, 9, 9, 16))
+    with pytest.raises(HdrNotSupported, match="PQ"):
+        list(pictures.take(hdr))
+
+
+def test_each_frame_has_the_arrival_of_its_own_packet() -> None:
+    """Packets arrive in the order 0 3 1 2, pictures come out in the order 0 1 2 3."""
+    pictures = LivePictures("cam", "h264", Fraction(1, 25), None, None, Notes())
+    found = []
+    for pts, ready in ((0, [0]), (3, []), (1, [1]), (2, [2, 3])):
+        pictures.arrived(pts, 100.0 + pts)
+        for number in ready:
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts = number
+            found += list(pictures.take(picture))
+    assert [frame.captured_at for frame in found] == [100.0, 101.0, 102.0, 103.0]
+    for number in range(1000):  # packets that never become pictures
+        pictures.arrived(10_000 + number, 0.0)
+    assert len(pictures._arrivals) <= 128
 
 
 def test_undecodable_video_is_an_error(tmp_path: Path) -> None:
