@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
-from trt_models import convolved, model, normalised
 
 from engines.bundle import load_bundle
 from engines.precision.census import Census
@@ -21,6 +20,7 @@ from engines.tensorrt.flavour import Flavour
 from engines.tensorrt.layers import census_of
 from engines.tensorrt.progress import Phases
 from engines.tensorrt.shapes import Range, profiles
+from tests.engines.tensorrt.trt_models import convolved, model, normalised
 
 SIZES = [{"image": Range((1, 3, 16, 16), (1, 3, 32, 40), (1, 3, 64, 80))}]
 

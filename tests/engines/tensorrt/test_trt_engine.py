@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 import pytest
-from trt_stand_in import StandInCuda, stand_in
 
 from engines.errors import DeviceError, ModelError
 from engines.onnx_runtime import Tensor
@@ -14,6 +13,7 @@ from engines.tensorrt.cuda import Cuda
 from engines.tensorrt.engine import LoadError, TensorRTEngine
 from engines.tensorrt.flavour import Flavour
 from engines.tensorrt.shapes import Range
+from tests.engines.tensorrt.trt_stand_in import StandInCuda, stand_in
 
 FREE = ({"image": Range((1, 3, 8, 8), (1, 3, 16, 16), (4, 3, 32, 32))},)
 

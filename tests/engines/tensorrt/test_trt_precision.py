@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from trt_models import convolved, in_full, model, normalised, run
 
 from engines.bundle import load_bundle
 from engines.errors import ModelError
@@ -20,6 +19,7 @@ from engines.precision.pictures import KINDS, feeds
 from engines.precision.quantised import to_int8
 from engines.tensorrt.shapes import THUMBNAILS, profiles
 from engines.tensorrt.stated import state
+from tests.engines.tensorrt.trt_models import convolved, in_full, model, normalised, run
 
 PICTURE = [{"image": (1, 3, 32, 40)}]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trt_models import convolved
 from typer.testing import CliRunner
 
 from engines.bundle import Bundle, Card, TensorCard, load_bundle
@@ -24,6 +23,7 @@ from engines.tensorrt.cuda import Gpu
 from engines.tensorrt.engine import LoadError
 from engines.tensorrt.flavour import Flavour
 from engines.tensorrt.prepare import UNCHECKED, Wish, choose_flavour, key_of, open_tensorrt, prepare
+from tests.engines.tensorrt.trt_models import convolved
 
 GPU = Gpu(0, "a GPU", "8.9", "13.0")
 
