@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import numpy as np
 import pytest
 from live_clients import until
@@ -314,6 +315,20 @@ def test_srt_is_read_and_comes_back_after_a_kill(srt_sender: Callable[..., str])
         srt_sender(int(address.rpartition(":")[2]))
         reading.wait_frames(5, generation=2)
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
+
+
+def test_srt_without_any_library_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise GStreamerMissing("not here")
+
+    monkeypatch.setattr("stream.media.sources.srt.gstreamer", missing)
+    try:
+        av.open("srt://")
+    except av.error.ProtocolNotFoundError:
+        with pytest.raises(GStreamerMissing):
+            LiveSource("srt://127.0.0.1:9")
+    except (av.FFmpegError, OSError, ValueError):
+        LiveSource("srt://127.0.0.1:9")  # a build of FFmpeg that has it
 
 
 @needs_gstreamer

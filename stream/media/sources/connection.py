@@ -141,6 +141,10 @@ def check_address(uri: str, options: SourceOptions) -> None:
     scheme = scheme_of(uri)
     if scheme in NETWORK_SCHEMES:
         fill_in(plain_address(uri))
+        if scheme == "srt":
+            from stream.media.sources.srt import require_srt
+
+            require_srt()
     elif scheme == "testsrc":
         from stream.media.sources.testsrc import parse
 

@@ -24,6 +24,23 @@ _ROOM = 500
 """Buffers of about one packet each that may wait for the reader."""
 
 
+def require_srt() -> None:
+    """Raises GStreamerMissing where neither FFmpeg nor GStreamer can do SRT."""
+    try:
+        av.open("srt://").close()
+    except av.error.ProtocolNotFoundError:
+        _require_element()
+    except (av.FFmpegError, OSError, ValueError):
+        return  # FFmpeg knows it, and misses the host
+
+
+def _require_element() -> None:
+    if gstreamer().Gst.ElementFactory.find("srtsrc") is None:
+        raise GStreamerMissing(
+            "neither FFmpeg nor GStreamer can do SRT here", do="Install it: apt install gstreamer1.0-plugins-bad"
+        )
+
+
 class _Bytes:
     """What an SRT connection brings, as a file to read. ``error`` says why it ended."""
 
@@ -31,12 +48,8 @@ class _Bytes:
         self._modules = gstreamer()
         gst = self._modules.Gst
         self._shown = redact(address)
+        _require_element()
         source, self._sink = gst.ElementFactory.make("srtsrc"), gst.ElementFactory.make("appsink")
-        if source is None or self._sink is None:
-            raise GStreamerMissing(
-                f"{self._shown}: neither FFmpeg nor GStreamer can do SRT here",
-                do="Install it: apt install gstreamer1.0-plugins-bad",
-            )
         source.set_property("uri", address)
         if source.find_property("auto-reconnect"):
             source.set_property("auto-reconnect", False)  # whoever reads reconnects, and tells about it
