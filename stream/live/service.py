@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from stream.doctor import kernels_compiled
 from stream.errors import StreamError
 from stream.live.configuration import Configuration, ConfigurationError, StreamConfig, read_configuration
 from stream.live.course import Events
@@ -197,6 +198,8 @@ def _serve(service: Service, signals: Signals, path: Path, log: EventLog) -> int
     try:
         with serving(service.process.metrics, service, log):
             log("service", state="started", file=path, streams=len(service.streams), process=os.getpid())
+            if not kernels_compiled():
+                log("service", state="compiling", text="the kernels, once for this processor: about a minute")
             service.start()
             tell(READY)
             while not signals.ending and not service.over:
@@ -206,6 +209,8 @@ def _serve(service: Service, signals: Signals, path: Path, log: EventLog) -> int
                     tell(ALIVE)
                 if signals.wants_reload():
                     _reload(service, path, log)
+            if service.over:
+                log("service", level="error", state="given_up", text="no source is left that could come back")
             tell(STOPPING)
             return end(service, signals, log)
     except StreamError as error:

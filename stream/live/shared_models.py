@@ -49,7 +49,7 @@ class SharedModels:
             except BaseException as error:
                 future.set_exception(error)
 
-        threading.Thread(target=load, name="load").start()
+        threading.Thread(target=load, name="load", daemon=False).start()  # who calls may be a daemon
         return future
 
     @property

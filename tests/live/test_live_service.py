@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -33,6 +34,7 @@ from stream.live.opening import open_live_source
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.service import Service, end, run_service
+from stream.live.shared_models import SharedModels
 from stream.live.signals import Signals
 from stream.live.supervised import SupervisedStream
 from stream.live.systemd import READY, reloading, tell
@@ -336,6 +338,21 @@ def test_streams_that_name_the_same_network_share_it_and_their_thumbnails_go_thr
         assert service.join(PATIENCE_S)
 
 
+def test_the_interpreter_waits_for_networks_that_are_loading():
+    """A daemon that is inside a library in C++ at the end would take the process down with it."""
+    models, loading = SharedModels(), []
+
+    def ask() -> None:
+        future = models.soon(Settings())
+        loading.extend(thread.daemon for thread in threading.enumerate() if thread.name == "load")
+        future.result(PATIENCE_S)
+
+    supervisor = threading.Thread(target=ask, daemon=True)
+    supervisor.start()
+    supervisor.join(PATIENCE_S)
+    assert loading == [False]
+
+
 def _written(stream: SupervisedStream) -> int:
     figures = stream.stats()
     return figures.frames_out + sum(figures.dropped.values()) if figures else 0
@@ -510,6 +527,18 @@ def test_a_file_that_is_bad_ends_with_2_and_one_that_is_good_is_said_to_be(tmp_p
     ]
     assert run_service(good, check=True) == 0
     assert capsys.readouterr().out == f"{good} is good: a\n"
+
+
+def test_it_ends_with_1_when_every_source_was_given_up(tmp_path, capsys):
+    file = tmp_path / "streams.yaml"
+    file.write_text(
+        f"defaults: {{give_up_after: 0.1}}\n"
+        f"streams: {{a: {{source: 'rtsp://127.0.0.1:{free_port()}/x', outputs: 'null:'}}}}"
+    )
+    assert run_service(file) == 1
+    said = capsys.readouterr().err
+    assert "stream=a event=stream state=given_up" in said
+    assert "event=service state=given_up" in said
 
 
 def test_metrics_that_cannot_be_served_end_it_before_anything_starts(tmp_path, capsys):
