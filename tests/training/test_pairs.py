@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picture_trees import brackets, save
+from PIL import Image
 
 from training.data import LayoutError, find_pairs, read_picture
 
@@ -51,17 +52,31 @@ def spoil(folder: Path, how: str) -> str:
     if how == "broken index":
         (folder / "index.json").write_text("{")
         return r"index\.json is not JSON"
+    wrong = {
+        "index of numbers": ("[1]", r"index\.json is no object with scenes by name"),
+        "index of lists": ('{"scene1": [0.1]}', r"index\.json: scene1 is no object with the key mean"),
+        "index of words": ('{"scene1": {"mean": ["dark"]}}', r"index\.json: the mean of scene1 is no list of numbers"),
+    }
+    if how in wrong:
+        (folder / "index.json").write_text(wrong[how][0])
+        return wrong[how][1]
     (folder / "scene1" / "exposure_0.jpg").write_text("text")
     return r"scene1/exposure_0\.jpg cannot be read as a picture"
 
 
-@pytest.mark.parametrize("how", ["no reference", "gap", "no exposures", "short index", "broken index", "no picture"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("no reference", "gap", "no exposures", "no picture"),
+        *("short index", "broken index", "index of numbers", "index of lists", "index of words"),
+    ],
+)
 def test_a_wrong_bracket_is_named_and_the_tree_is_shown(tmp_path: Path, how: str) -> None:
     message = spoil(brackets(tmp_path, scenes=2), how)
     with pytest.raises(LayoutError, match=message) as raised:
         find_pairs(tmp_path)
     assert "FOLDER/SCENE/exposure_0.jpg" in str(raised.value)
-    assert "FOLDER/low/NAME.png" in str(raised.value)
+    assert "FOLDER/low/NAME.png" not in str(raised.value), "the tree of the layout that was found is enough"
 
 
 def test_missing_partner_empty_and_absent_folders(tmp_path: Path) -> None:
@@ -76,3 +91,18 @@ def test_missing_partner_empty_and_absent_folders(tmp_path: Path) -> None:
         find_pairs(tmp_path / "empty")
     with pytest.raises(LayoutError, match="nowhere is not a folder"):
         find_pairs(tmp_path / "nowhere")
+
+
+def test_pictures_of_16_bits_are_refused_and_not_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(path)
+    with pytest.raises(LayoutError, match=r"deep\.png has more than 8 bits a sample: convert it"):
+        read_picture(path)
+
+
+def test_the_partner_that_is_missed_is_called_as_its_folder(tmp_path: Path) -> None:
+    for folder in ("Low", "Normal"):
+        (tmp_path / "Real_captured" / "Train" / folder).mkdir(parents=True)
+    save(np.zeros((8, 8, 3)), tmp_path / "Real_captured" / "Train" / "Low" / "low00001.png")
+    with pytest.raises(LayoutError, match=r"low00001\.png has no partner .*Normal/normal00001\.png"):
+        find_pairs(tmp_path, split="train")

@@ -20,17 +20,14 @@ def pair_brackets(folder: Path, tree: str, darkest: float, brightest: float) -> 
     Means come from ``index.json`` where there is one, else from the pictures.
     """
     index = folder / "index.json"
-    try:
-        known = json.loads(index.read_text()) if index.is_file() else {}
-    except ValueError as error:
-        raise LayoutError(f"{index} is not JSON ({error})", tree) from error
+    known = _index(index, tree)
     pairs = []
     for scene in sorted(path for path in folder.iterdir() if path.is_dir()):
         exposures = _exposures(scene, tree)
         reference = scene / "reference.jpg"
         if not reference.is_file():
             raise LayoutError(f"{reference} is missing", tree)
-        means = known.get(scene.name, {}).get("mean")
+        means = known.get(scene.name)
         if means is None:
             means = [float(read_picture(path, tree).mean()) / 255 for path in exposures]
         elif len(means) != len(exposures):
@@ -43,6 +40,29 @@ def pair_brackets(folder: Path, tree: str, darkest: float, brightest: float) -> 
                 brighter = exposures[number + 1] if number + 1 < len(exposures) else None
                 pairs.append(Pair(f"{scene.name}/{path.stem}", path, reference, brighter))
     return pairs
+
+
+def _index(index: Path, tree: str) -> dict[str, list[float]]:
+    """Means by scene; scenes without, and all without a file, are left out."""
+    if not index.is_file():
+        return {}
+    try:
+        known = json.loads(index.read_text())
+    except ValueError as error:
+        raise LayoutError(f"{index} is not JSON ({error})", tree) from error
+    if not isinstance(known, dict):
+        raise LayoutError(f"{index} is no object with scenes by name", tree)
+    means = {}
+    for scene, entry in known.items():
+        if not isinstance(entry, dict):
+            raise LayoutError(f"{index}: {scene} is no object with the key mean", tree)
+        listed = entry.get("mean")
+        if listed is None:
+            continue
+        if not isinstance(listed, list) or any(type(mean) not in (int, float) for mean in listed):
+            raise LayoutError(f"{index}: the mean of {scene} is no list of numbers", tree)
+        means[scene] = [float(mean) for mean in listed]
+    return means
 
 
 def _exposures(scene: Path, tree: str) -> list[Path]:

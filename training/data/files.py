@@ -24,7 +24,8 @@ def partner_names(name: str, folder: str) -> tuple[str, ...]:
         return (name,)
     rest = name[len("low") :]
     capital = str.capitalize if name[0].isupper() else str
-    prefixed = tuple(capital(prefix) + rest for prefix in BRIGHT_NAMES)
+    likeliest = sorted(BRIGHT_NAMES, key=lambda prefix: prefix != folder.lower())
+    prefixed = tuple(capital(prefix) + rest for prefix in likeliest)
     return (*prefixed, name) if folder.lower() == "normal" else (name, *prefixed)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.data.brackets import pair_brackets
 from training.data.files import pair_files
-from training.data.layouts import TREES, Split, find_layout, need_split
+from training.data.layouts import Split, find_layout, need_split
 from training.data.pair import Pair
 from training.data.pictures import LayoutError
 
@@ -29,7 +29,7 @@ def find_pairs(
     wrong, with the expected tree.
     """
     known = find_layout(folder, layout)
-    tree = TREES if layout is None and not known.splits else known.tree
+    tree = known.tree
     if known.splits:
         pairs = pair_files(known.part(folder, need_split(known, folder, split)), tree)
     elif known.name == "pairs":

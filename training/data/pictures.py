@@ -30,10 +30,12 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def read_picture(path: Path, tree: str = "", longest: int | None = None) -> NDArray[np.uint8]:
     """[h, w, 3] RGB, reduced where a side is longer than ``longest``. Raises ``LayoutError`` naming a file that is
-    missing or not a picture.
+    missing, not a picture, or of more than 8 bits a sample in one channel, which would be cut off at 255.
     """
     try:
         with Image.open(path) as picture:
+            if picture.mode[0] in "IF":
+                raise LayoutError(f"{path} has more than 8 bits a sample: convert it to 8 bits", tree)
             if longest is None or max(picture.size) <= longest:
                 return np.asarray(picture.convert("RGB"))
             share = longest / max(picture.size)
@@ -42,7 +44,14 @@ def read_picture(path: Path, tree: str = "", longest: int | None = None) -> NDAr
             picture.draft("RGB", (2 * width, 2 * height))  # a large JPEG need not be decoded in full
             return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
     except (OSError, UnidentifiedImageError) as error:
-        raise LayoutError(f"{path} cannot be read as a picture ({error})", tree) from error
+        raise _unreadable(path, error, tree) from error
+
+
+def _unreadable(path: Path, error: Exception, tree: str) -> LayoutError:
+    if isinstance(error, UnidentifiedImageError):
+        return LayoutError(f"{path} cannot be read as a picture (of no kind that is known)", tree)
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return LayoutError(f"{path} cannot be read as a picture ({reason})", tree)
 
 
 def size_of(path: Path, tree: str = "") -> tuple[int, int]:
@@ -51,7 +60,7 @@ def size_of(path: Path, tree: str = "") -> tuple[int, int]:
         with Image.open(path) as picture:
             return picture.size
     except (OSError, UnidentifiedImageError) as error:
-        raise LayoutError(f"{path} cannot be read as a picture ({error})", tree) from error
+        raise _unreadable(path, error, tree) from error
 
 
 def need_same_size(one: Path, other: Path, tree: str = "") -> None:
