@@ -137,7 +137,7 @@ def soak(plan: Plan, seed: int = 0) -> dict[str, Any]:
             for number, what in enumerate(todo):
                 if plan.minutes is not None and time.monotonic() - began > 60 * plan.minutes:
                     break
-                _until_more(worker, per_event, per_event / _FPS * 3)
+                _until_more(worker, per_event, per_event / _FPS * 3, where="frames_in")
                 seconds = _trouble(server, what, random_, worker)
                 done[what] += 1
                 if seconds is not None:
@@ -170,10 +170,10 @@ def _trouble(server: RtspServer, what: str, random_: random.Random, worker: Work
     return time.monotonic() - at
 
 
-def _until_more(worker: Worker, frames: int, timeout_s: float, must: bool = False) -> None:
-    """Wait for so many more frames at the outputs. Raises RuntimeError where they ``must`` come and do not."""
-    first, deadline = worker.stats()["frames_out"], time.monotonic() + timeout_s
-    while (figures := worker.stats())["frames_out"] < first + frames:
+def _until_more(worker: Worker, frames: int, timeout_s: float, where: str = "frames_out", must: bool = False) -> None:
+    """Wait for so many more frames. Raises RuntimeError where they ``must`` come and do not."""
+    first, deadline = worker.stats()[where], time.monotonic() + timeout_s
+    while (figures := worker.stats())[where] < first + frames:
         if time.monotonic() > deadline:
             if must:
                 raise RuntimeError(f"frames did not come back: {figures}")

@@ -25,7 +25,8 @@ def pyav_pictures(url: str, count: int, transport: str = "tcp") -> list[av.Video
 
 def ffmpeg_reads(url: str, count: int, transport: str = "tcp") -> subprocess.CompletedProcess[str]:
     """The ``ffmpeg`` command decodes ``count`` pictures."""
-    command = ["ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-map", "0:v:0"]
+    how = ["-rtsp_transport", transport] if url.startswith("rtsp") else []
+    command = ["ffmpeg", "-v", "error", *how, "-i", url, "-map", "0:v:0"]
     return run([*command, "-frames:v", str(count), "-f", "null", "-"])
 
 
