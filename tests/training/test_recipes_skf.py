@@ -9,6 +9,7 @@ import torch
 from guided_runs import bank_in, pictures
 
 from networks.systems import build
+from training.ablation import load_ablation
 from training.recipe import Recipe, load_recipe
 from training.systems.skf import SKFOptions
 from training.trainer import Run
@@ -66,6 +67,19 @@ def test_released_settings() -> None:
 def test_the_unreleased_have_the_designed_weights(name: str) -> None:
     how = load_recipe(RECIPES / f"{name}-skf.yaml").semantics
     assert (how.sch, how.sch_every, how.sa, how.discriminator_rate) == (1, 1, 0.1, 1)
+
+
+def test_small_weights_are_those_of_the_ablation_and_never_the_released_ones(tmp_path: Path) -> None:
+    path = RECIPES.parent / "ablations" / "skf.yaml"
+    ablation = load_ablation(path)
+    for group in ablation.groups:
+        whole = ablation.recipe(path.parent, group, "SE+SCH+SA", 1, tmp_path)
+        half = ablation.recipe(path.parent, group, "SE+SCH", 1, tmp_path)
+        small = load_recipe(RECIPES / f"{whole.system}-skf.yaml", "small")
+        assert whole.semantics.sch == half.semantics.sch == small.semantics.sch
+        assert small.semantics.sa in (0, whole.semantics.sa)
+    for name in RELEASED + DESIGNED:
+        assert load_recipe(RECIPES / f"{name}-skf.yaml", "small").semantics.sch > 10
 
 
 @pytest.mark.parametrize(
