@@ -33,6 +33,9 @@ _UNEXPLAINED = 4.0
 """Mean square of the change around a pixel, over the variance of the noise, from which the pixel does not follow."""
 _FOLLOWING = 0.7
 """At least this share of the picture is asked where the camera went."""
+_CLEARLY, _AGAINST = 3.0, 0.4
+"""Variances of the noise by which one motion explains a place clearly better than another; and how many places may
+speak for a still camera for each one that speaks against it. In pans past people and vans it stayed below 0.31."""
 _ANY = 1e30
 _FAINTEST = 0.3
 """Noise of the pictures in codes is taken to be at least this: they were rounded."""
@@ -110,17 +113,19 @@ def _seen(now: Floats, before: Floats, camera: CameraMotion, left: Floats, noise
     """Whether the motion explains the picture where it should be visible, and not only an object.
 
     It should be where it changes the brightness by more than the noise; there it must explain what a still camera
-    does not, on half of these places at least. ``left`` is the mean square of the change that the motion leaves.
+    does not, on half of these places at least. And a still camera must not explain clearly better what many others
+    show. ``left`` is the mean square of the change that the motion leaves.
     """
-    # The slope of the brightness says what a pixel's step changes, and nothing of longer ones.
-    reach = max(camera.farthest((now.shape[0], now.shape[1])), 1.0)
     slope = np.empty_like(now)
-    expected_change(now, camera.motion / reach, slope)
+    expected_change(now, camera.motion, slope)
     expected = _around(slope)[::2]
-    gain = _around(_change(now, before))[::2] - left[::2]
+    still = _change(now, before)
+    gain = _around(still)[::2] - left[::2]
     visible = expected > noise * noise
     explained = visible & (gain > expected * np.float32(0.5))
-    return bool(2 * np.count_nonzero(explained) >= np.count_nonzero(visible))
+    clearly = _CLEARLY * min(noise, max(1.4826 * middle(np.abs(still[::4, ::4])), _FAINTEST)) ** 2
+    better, worse = np.count_nonzero(gain > clearly), np.count_nonzero(gain < -clearly)
+    return bool(2 * np.count_nonzero(explained) >= np.count_nonzero(visible) and worse <= _AGAINST * better)
 
 
 def _change(now: Floats, before: Floats) -> Floats:

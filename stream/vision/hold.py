@@ -5,20 +5,13 @@ tells: where it has stayed the same for a second or two, and the average has com
 exposure counts as established, and may change by a quarter of a code a second only. A wish that goes on pulling in one
 direction for more than four seconds is then followed faster and faster, as eyes adapt: nothing is held for good.
 
-What passes in front of an established node and uncovers it again finds the exposure that was there, not the wish of the
-moment; else every walker would draw a trail of other exposure behind it.
-
 Own design; that exposure is a state per region, and a background's is its own, is the rule this follows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-
-from stream.vision.carry import carried
 
 Floats = NDArray[np.float32]
 
@@ -29,53 +22,8 @@ RATE = 0.25
 PATIENCE_S = 4.0
 """How long a steady pull in one direction meets that rate; after it, the rate grows by as much every second."""
 _FASTEST, _NEAR = 3.0, 2.0
-_REMEMBERED_S = (5.0, 10.0)
-"""Time since a node was last established, from which its memory fades and after which it is lost."""
 _KNOTS = (0.5, 1.0, 2.0)
 _USUAL_CHROMA = np.float32(0.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Backdrop:
-    """What nodes were like when they were last established.
-
-    ``coefficients`` [rows, cols, 9] and ``luma`` [rows, cols] of that time, ``age`` [rows, cols] seconds since, and
-    how far the node has been another one in between, ``left`` [rows, cols] in 0..1.
-    """
-
-    coefficients: Floats
-    luma: Floats
-    age: Floats
-    left: Floats
-
-    @staticmethod
-    def unknown(coefficients: Floats, luma: Floats) -> Backdrop:
-        """Nothing has been established yet."""
-        return Backdrop(coefficients, luma, np.full_like(luma, np.inf), np.zeros_like(luma))
-
-    def returning(self, unlike: Floats) -> Floats:
-        """How far each node [rows, cols] is back to what it was; ``unlike`` 0..1: how much its luma differs from it."""
-        first, last = _REMEMBERED_S
-        known: Floats = np.clip((last - self.age) / (last - first), 0, 1).astype(np.float32)
-        return (1 - unlike) * self.left * known
-
-    def after(self, coefficients: Floats, luma: Floats, unlike: Floats, held: Floats, seconds: float) -> Backdrop:
-        """The memory after a step that gave these curves; what is ``held`` entirely is remembered anew."""
-        anew = held >= 1
-        return Backdrop(
-            np.where(anew[..., None], coefficients, self.coefficients),
-            np.where(anew, luma, self.luma),
-            np.where(anew, np.float32(0), self.age + np.float32(seconds)),
-            np.where(anew, np.float32(0), np.maximum(self.left, unlike)),
-        )
-
-    def moved(self, distance: Floats) -> Backdrop:
-        """The memory after the camera has moved: all nodes read at ``distance`` [2] (dx, dy in cells)."""
-        # An age that is not known is infinite, and would leave NaN where it is mixed.
-        age = np.minimum(self.age, np.float32(_REMEMBERED_S[1]))
-        fields = np.dstack((self.coefficients, self.luma, age, self.left))
-        found = carried(fields, np.broadcast_to(distance, (*self.luma.shape, 2)))
-        return Backdrop(found[..., :-3], found[..., -3], found[..., -2], found[..., -1])
 
 
 def established(steady_s: Floats) -> Floats:

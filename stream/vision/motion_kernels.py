@@ -107,7 +107,10 @@ def normal_equations(now, change, around, most, noise, margin, normal, wish):  #
 
 @compiled(nb.void(_PICTURE, _MATRIX, _PICTURE))
 def expected_change(now, motion, out):  # type: ignore[no-untyped-def]
-    """How a motion changes the brightness, by its slope; zero at the picture's edges."""
+    """How a motion changes the brightness, by its slope; zero at the picture's edges.
+
+    The slope says what a pixel's step changes, and nothing of longer ones: those count as one pixel.
+    """
     h, w = now.shape
     out[:] = 0
     for i in range(1, h - 1):
@@ -116,8 +119,10 @@ def expected_change(now, motion, out):  # type: ignore[no-untyped-def]
         dy, right_y = np.float32(motion[0, 1] + motion[2, 1] * y), np.float32(motion[1, 1])
         for j in range(1, w - 1):
             x = np.float32(j) - np.float32((w - 1) / 2)
-            slope = (now[i, j + 1] - now[i, j - 1]) * (dx + right_x * x)
-            out[i, j] = np.float32(0.5) * (slope + (now[i + 1, j] - now[i - 1, j]) * (dy + right_y * x))
+            across, down = dx + right_x * x, dy + right_y * x
+            step = np.float32(0.5) / max(np.sqrt(across * across + down * down), np.float32(1))
+            slope = (now[i, j + 1] - now[i, j - 1]) * across + (now[i + 1, j] - now[i - 1, j]) * down
+            out[i, j] = step * slope
 
 
 @compiled(nb.void(_VECTORS, _PICTURE, _PICTURE, nb.float32, _MATRIX))

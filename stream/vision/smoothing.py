@@ -21,14 +21,16 @@ Every step is a convex combination of curves, so averages of monotone curves are
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.curve.grid import CurveGrid
+from stream.vision.backdrop import Backdrop, curve_at
 from stream.vision.carry import Flow, carried, cell_motion, due
-from stream.vision.hold import Backdrop, allowed, codes_between, established, pulled, settled
+from stream.vision.hold import allowed, codes_between, established, pulled, settled
 
 Floats = NDArray[np.float32]
 
@@ -118,14 +120,21 @@ class GridSmoother:
         steady = ((state.steady_s + np.float32(seconds)) * (1 - changed)).astype(np.float32)
         held = established(steady) * state.settled
         unlike = _changed(luma, state.backdrop.luma)
-        back = (state.backdrop.returning(unlike) * (1 - held))[..., None]
-        wanted = wish.coefficients + back * (state.backdrop.coefficients - wish.coefficients)
+        free = (held < 1).astype(np.float32)
+        back = state.backdrop.returning(unlike) * free
+        bent = state.backdrop.behind(wish.coefficients, luma, unlike)
+        wanted = wish.coefficients + free[..., None] * (bent - wish.coefficients)
+        wanted += back[..., None] * (state.backdrop.coefficients - wanted)
 
-        alpha = self._share(before, wanted, luma, steady, changed, seconds)
+        alpha, fast = self._share(before, wanted, luma, steady, changed, seconds), self._fast(seconds)
         codes, direction = codes_between(before, wanted, luma)
+        # What is known already need not be felt for: it comes back as fast as light is dimmed.
+        alpha += np.maximum(fast - alpha, 0) * back
         share = allowed(alpha * codes, held, state.pulled_s, seconds)
         alpha = alpha * share
-        grid = CurveGrid(before + alpha[..., None] * (wanted - before))
+        moved = before + alpha[..., None] * (wanted - before)
+        bent = state.backdrop.behind(moved, luma, unlike, fast)
+        grid = CurveGrid(moved + free[..., None] * (bent - moved))
         self.state = State(
             grid,
             state.luma + alpha * (luma - state.luma),
@@ -139,13 +148,16 @@ class GridSmoother:
         )
         return grid
 
+    def _fast(self, seconds: float) -> float:
+        return 1 - math.exp(-seconds / self.darkening_s)
+
     def _share(
         self, before: Floats, wanted: Floats, luma: Floats, steady: Floats, changed: Floats, seconds: float
     ) -> Floats:
         """How far each node [rows, cols] moves, 0..1, before it is held."""
-        darker = np.clip((_curve_at(before, luma) - _curve_at(wanted, luma)) / _CLEARLY_DARKER, 0, 1)
+        darker = np.clip((curve_at(before, luma) - curve_at(wanted, luma)) / _CLEARLY_DARKER, 0, 1)
         slow = 1 - np.exp(-seconds / np.clip(steady, self.brightening_s, max(self.steady_s, self.brightening_s)))
-        fast = 1 - np.exp(-seconds / self.darkening_s)
+        fast = self._fast(seconds)
         share: Floats = (slow + np.maximum(fast - slow, 0) * darker * changed).astype(np.float32)
         return share
 
@@ -188,10 +200,3 @@ def _along(state: State, motion: Flow) -> State:
     backdrop = state.backdrop.moved(pan) if pan.any() else state.backdrop
     rest = (camera - pan).astype(np.float32)
     return State(grid, luma, objects, steady_s, arrived, pulled_s, backdrop, travelled - now, rest)
-
-
-def _curve_at(coefficients: Floats, luma: Floats) -> Floats:
-    """Each node's luma curve at its own luma: [rows, cols]."""
-    a, s, b = np.moveaxis(coefficients[..., :3], -1, 0)
-    curve: Floats = a * luma + s * np.sqrt(luma) + b
-    return curve

@@ -14,7 +14,8 @@ from engines.curve.grid import CELL, CurveGrid
 from engines.planes import Planes
 from engines.thumbnail import sample
 from engines.tone_model import ToneModel
-from stream.vision.hold import Backdrop, allowed, codes_between, established, pulled, settled
+from stream.vision.backdrop import Backdrop
+from stream.vision.hold import allowed, codes_between, established, pulled, settled
 from stream.vision.smoothing import GridSmoother
 
 HEIGHT, WIDTH, FPS, ENTERS = 144, 256, 8, 4.0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from engines.curve.grid import CurveGrid
+from stream.vision.backdrop import Backdrop, curve_at
 from stream.vision.smoothing import GridSmoother
 
 ROWS, COLS = 3, 4
@@ -201,6 +202,39 @@ def test_what_is_uncovered_again_finds_its_exposure_and_not_the_wish_of_the_mome
     assert uncovered.coefficients[0, 0, 0] * 25.5 >= 102 - 1
 
 
+def test_what_is_behind_keeps_its_exposure_while_something_bright_stands_before_it():
+    """The covered node and its halves show the old luma as it was, and what covers it as it is wished."""
+    smoother = GridSmoother()
+    for _ in range(30):
+        smoother.step(gain(4), LUMA, 0.1)
+    covered = LUMA.copy()
+    covered[:, 1:3] = 0.5
+    for _ in range(15):
+        out = smoother.step(gain(1.2), covered, 0.1)
+        behind = curve_at(out.coefficients, LUMA)
+        assert np.abs(behind[:, 1:3] - 0.4).max() * 255 <= 1
+        assert out.is_monotone(tolerance=1e-4)
+    assert curve_at(out.coefficients, covered)[1, 1] == pytest.approx(0.6, abs=0.03)
+
+
+def test_light_that_falls_on_everything_is_no_object():
+    smoother = GridSmoother()
+    for _ in range(30):
+        smoother.step(gain(4), LUMA, 0.1)
+    for _ in range(12):
+        out = smoother.step(gain(2), LUMA * 3, 0.1)
+    assert gain_of(out) == pytest.approx(2, abs=0.3)
+
+
+@settings(deadline=None)
+@given(monotone_grids(), monotone_grids(), arrays.arrays(np.float32, (ROWS, COLS), elements=st.floats(0, 1, width=32)))
+def test_curves_that_show_what_is_behind_are_monotone(before, wish, luma):
+    known = Backdrop(before.coefficients, LUMA, np.zeros_like(LUMA), np.ones_like(LUMA))
+    unlike = (np.abs(np.sqrt(luma) - np.sqrt(LUMA)) > 0.05).astype(np.float32)
+    bent = CurveGrid(known.behind(wish.coefficients, luma, unlike))
+    assert bent.is_monotone(tolerance=1e-3)
+
+
 def test_what_was_covered_for_long_is_not_remembered():
     smoother = GridSmoother()
     for _ in range(30):
@@ -269,8 +303,8 @@ def test_the_average_goes_along_with_what_moves():
     carried = smoother.step(shifted, shifted_luma, 0.04, moving).coefficients[:, 1:, 0]
     np.testing.assert_allclose(carried, shifted.coefficients[:, 1:, 0], atol=1e-3)
     lost = Motion(flow, np.zeros_like(moving.confidence))
-    out = smoother.step(CurveGrid(np.roll(wish, 2, 1)), np.roll(luma, 2, 1), 0.04, lost).coefficients[..., 0]
-    assert out[0, 7] == pytest.approx(4 - 2.5 * (1 - math.exp(-0.04 / 0.1)), abs=0.05)
+    out = smoother.step(CurveGrid(np.roll(wish, 2, 1)), np.roll(luma, 2, 1), 0.04, lost).coefficients
+    assert curve_at(out, np.roll(luma, 2, 1))[0, 7] == pytest.approx(2 - 1.25 * (1 - math.exp(-0.04 / 0.1)), abs=0.03)
 
 
 def test_the_state_can_be_forgotten_and_restored_exactly():
