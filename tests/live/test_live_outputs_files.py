@@ -18,6 +18,8 @@ import pytest
 from live_clients import until
 from live_frames import moving, times_of
 
+from stream.live.backoff import Backoff
+from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import OutputState
 from stream.live.outputs.packets import TIME_BASE, audio_track
 from stream.live.sink import LiveSink, LiveSinkSettings
@@ -67,6 +69,42 @@ def test_a_file_can_be_watched_while_it_grows(tmp_path: Path) -> None:
     assert len(times_of(target)) >= 25
     sink.close(20)
     assert len(times_of(target)) == 40
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_full_disk_leaves_a_playable_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A file system that has room for so many bytes, down to the last one."""
+    room, real = [40_000], os.write
+
+    def write(file: int, data: bytes) -> int:
+        if room[0] <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done = real(file, data[: room[0]])
+        room[0] -= done
+        return done
+
+    monkeypatch.setattr("stream.live.outputs.growing.os.write", write)
+    target = tmp_path / f"a{suffix}"
+    sink = LiveSink([str(target)], LiveSinkSettings(key_every_s=0.4))
+    (output,) = sink.outputs
+    assert isinstance(output, PacketOutput)
+    output._backoff = Backoff(0.01, 0.01)
+    frames = moving(10**6)
+    while output.dropped["lost"] < 3:
+        sink.write(next(frames))
+        until(lambda: output.in_flight == 0, "written")
+    assert list(tmp_path.iterdir()) == [target]
+    assert len(times_of(target)) == output.written
+    room[0] = 10**9
+    fed = output.written
+    while output.written < fed + 30:
+        sink.write(next(frames))
+    written(sink)
+    sink.close(20)
+    assert sum(len(times_of(path)) for path in tmp_path.iterdir()) == output.written
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.2{suffix}", f"a{suffix}"]
 
 
 def playlist(folder: Path) -> list[str]:

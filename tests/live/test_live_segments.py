@@ -149,6 +149,7 @@ def test_a_full_disk_is_waited_for_and_the_rest_goes_on(tmp_path: Path, monkeypa
     assert segments.offered == segments.written + segments.dropped.total()
     assert segments.dropped["reconnecting"] > 0
     assert sum(pictures_of(tmp_path / "other")) == file.written == fed
+    assert sum(pictures_of(tmp_path / "recordings")) == segments.written, "what a full disk took is counted as lost"
     first, *rest = sorted((tmp_path / "recordings").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert len(times_of(first)) == 25
     assert all(times_of(path)[0] == 0 for path in rest)

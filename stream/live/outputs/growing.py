@@ -53,9 +53,11 @@ class GrowingFile:
         """Bytes."""
         return os.fstat(self._file).st_size
 
-    def will_end(self) -> None:
-        """What follows is the index: if that fails, the file is cut back to what it is now."""
-        self._good = self.size
+    def mark(self) -> int:
+        """What is there now is whole: if writing fails, the file is cut back to it. Returns its size in bytes."""
+        if self.error is None:
+            self._good = self.size
+        return self.size
 
     def close(self) -> None:
         self.closed = True

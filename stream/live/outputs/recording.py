@@ -48,6 +48,10 @@ class PartNames:
             self._next += 1
             return path, number, file
 
+    def give_back(self, number: int) -> None:
+        """That part came to nothing and was removed."""
+        self._next = min(self._next, number)
+
 
 class RecordingWriter:
     """What writers of files have in common: a muxer on a file that survives failures. ``_begin`` it in ``open``."""
@@ -58,6 +62,10 @@ class RecordingWriter:
         self._muxer, self._indexed = muxer, indexed
         self._muxing: Muxing | None = None
         self._file: GrowingFile | None = None
+        self._held_back = 0
+        """Pictures that the muxer has and the file does not: those of the fragment that has begun."""
+        self.empty = True
+        """The file holds no picture."""
 
     def _begin(self, file: GrowingFile, video: VideoFormat, audio: list[AudioTrack]) -> None:
         self._file = file
@@ -72,8 +80,15 @@ class RecordingWriter:
 
     def write(self, picture: EncodedPicture) -> None:
         assert self._muxing is not None
+        assert self._file is not None
+        before = self._file.mark()
         with self._real_errors():
             self._muxing.write(picture)
+        self._held_back += 1
+        if self._file.size > before:
+            fragmented = self._muxer != "mpegts"
+            self.empty = self.empty and fragmented and self._held_back == 1
+            self._held_back = 1 if fragmented else 0  # a fragment or cluster is written when the next one begins
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
@@ -81,14 +96,19 @@ class RecordingWriter:
             self._muxing.write_audio(packet)
 
     def close(self) -> None:
+        """Also after a failure: the file is left playable. ``unconfirmed`` then counts what it does not hold."""
         if self._file is None:
             return
         try:
             if self._muxing is not None:
-                self._file.will_end()
+                self._file.mark()
                 with self._real_errors():
                     self._muxing.close()
         finally:
+            if self._file.error is not None:
+                self.unconfirmed = self._held_back
+            elif self._held_back:
+                self.empty = False
             self._file.close()
 
     @contextlib.contextmanager
@@ -110,9 +130,21 @@ class FileWriter(RecordingWriter):
     def __init__(self, names: PartNames, muxer: str) -> None:
         super().__init__(muxer, indexed=False)
         self._names = names
+        self._part: tuple[Path, int] | None = None
 
     def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
         path, number, file = self._names.open_next()
-        if number > 1:
-            self.notes.append(f"goes on in {path.name}, {video.width}x{video.height}")
+        self._part = path, number
         self._begin(file, video, audio)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            if self._part is not None:
+                path, number = self._part
+                if self.empty:
+                    path.unlink(missing_ok=True)
+                    self._names.give_back(number)
+                elif number > 1:
+                    self.notes.append(f"went on in {path.name}")

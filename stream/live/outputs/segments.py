@@ -75,7 +75,6 @@ class SegmentWriter(RecordingWriter):
         super().__init__(muxer, indexed=True)
         self._folder, self._length = folder, length_s / TIME_BASE
         self._begun: int | None = None
-        self._pictures = 0
         self._final = self._path = Path()
 
     def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
@@ -93,7 +92,6 @@ class SegmentWriter(RecordingWriter):
         if self._begun is None:
             self._begun = picture.pts
         super().write(picture)
-        self._pictures += 1
 
     def close(self) -> None:
         """Also after a failure: what is there is playable. A segment without any picture is removed."""
@@ -102,10 +100,10 @@ class SegmentWriter(RecordingWriter):
             super().close()
         finally:
             if opened:
-                if self._pictures:
-                    _into_place(self._path, self._final)
-                else:
+                if self.empty:
                     self._path.unlink(missing_ok=True)
+                else:
+                    _into_place(self._path, self._final)
                 self._folder.prune()
 
 
