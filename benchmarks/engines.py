@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,26 +40,38 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     if unknown:
         raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(KEYS)}")
     path: Path = given.results / "engines.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": {}}
+    flavour = find(given.flavour)
     for key in wanted:
-        flavour = find(given.flavour)
-        row = found["rows"].setdefault(key, {})
+        row = _read(path)["rows"].get(key, {})
         missing = [name for name in given.precisions if given.again or f"{flavour} {name}" not in row]
         if not missing:
             continue
         model = obtain(key, given.sam)
         if isinstance(model, str):
-            row["model"] = model
+            _save(path, {key: {"model": model}}, KEYS)
             continue
         for precision in missing:
             record = measured(model.path, model.card, precision, given.flavour, model.sizes, given.limit)
             print(f"{key} {precision}: {json.dumps(record)}", flush=True)
-            row |= {"model": model.note, f"{flavour} {precision}": record}
-        found["rows"] = {name: found["rows"][name] for name in KEYS if name in found["rows"]}
-        found |= {"versions": machine.versions(), "conditions": machine.header()}
-        report.save(given.results, "engines", found)
+            _save(path, {key: {"model": model.note, f"{flavour} {precision}": record}}, KEYS)
+    found = _read(path)
     page = PAGE if given.results == report.RESULTS else given.results / "tensorrt.md"
     text = PAGE.read_text(encoding="utf-8")
     page.write_text(engines_page.with_table(text, found, KEYS), encoding="utf-8")
     print(page)
     return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": {}}
+    return found
+
+
+def _save(path: Path, rows: dict[str, dict[str, Any]], keys: Sequence[str]) -> None:
+    """Adds to what is there now: several runs may be at work on different models."""
+    found = _read(path)
+    for key, row in rows.items():
+        found["rows"][key] = found["rows"].get(key, {}) | row
+    found["rows"] = {name: found["rows"][name] for name in keys if name in found["rows"]}
+    found |= {"versions": machine.versions(), "conditions": machine.header()}
+    report.save(path.parent, path.stem, found)

@@ -52,14 +52,12 @@ class Choice:
     milliseconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def lines(self) -> list[str]:
-        """For people: one line for each engine."""
-        return [
-            f"{name}: {self.milliseconds[name]:.2f} ms a thumbnail" + (", taken" if name == self.engine else "")
-            if name in self.milliseconds
-            else f"{name}: {self.refused.get(name, 'not tried')}"
-            for name in ENGINES
-        ]
+    def line(self, name: str) -> str:
+        """For people: what is known of an engine."""
+        if name in self.milliseconds:
+            taken = ", taken by --engine auto" if name == self.engine else ""
+            return f"{self.milliseconds[name]:.2f} ms a thumbnail{taken}"
+        return self.refused.get(name, "ready, not measured yet")
 
 
 def choose(
@@ -74,9 +72,9 @@ def choose(
     unusable = refusals(bundle, precision, gpu)
     key = _key(bundle, threads, precision, gpu, unusable)
     path = cache_folder() / "engines.json"
-    known = None if again else _remembered(path, key)
-    if known is not None:
-        return known
+    before = None if again else _remembered(path, key)
+    if before is not None:
+        return before
     usable = [name for name in ENGINES if name not in unusable]
     openers = {name: partial(open_engine, bundle, name, threads, precision, gpu) for name in usable}
     found = measure(bundle, openers)
@@ -84,6 +82,13 @@ def choose(
     with contextlib.suppress(OSError):  # a folder that cannot be written costs the measuring again, nothing else
         _remember(path, key, found)
     return found
+
+
+def known(bundle: Bundle, threads: int = 1, precision: Precision = "fp16", gpu: int = 0) -> Choice:
+    """What was measured before, without measuring now; ``engine`` is empty where nothing was."""
+    unusable = refusals(bundle, precision, gpu)
+    key = _key(bundle, threads, precision, gpu, unusable)
+    return _remembered(cache_folder() / "engines.json", key) or Choice("", {}, unusable)
 
 
 def refusals(bundle: Bundle, precision: Precision = "fp16", gpu: int = 0) -> dict[str, str]:
@@ -182,14 +187,14 @@ def _remembered(path: Path, key: str) -> Choice | None:
 
 def _remember(path: Path, key: str, choice: Choice) -> None:
     with locked(path.with_suffix(".lock"), timeout_s=10):
-        known: dict[str, Any] = {}
+        every: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
-            known = dict(json.loads(path.read_text(encoding="utf-8")))
-        known[key] = {
+            every = dict(json.loads(path.read_text(encoding="utf-8")))
+        every[key] = {
             "engine": choice.engine,
             "milliseconds": dict(choice.milliseconds),
             "refused": dict(choice.refused),
         }
         part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.write_text(json.dumps(every, indent=1), encoding="utf-8")
         part.replace(path)

@@ -47,8 +47,9 @@ class Flavour:
 
     @property
     def network_flags(self) -> int:
-        """Flags of a new network: strongly typed, and on 10 nothing else is needed either."""
-        return 1 << int(self.module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        """Flags of a new network: strongly typed, where it is not the only way there is."""
+        flag = getattr(self.module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+        return 0 if flag is None else 1 << int(flag)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -67,7 +68,7 @@ def _found(name: Name) -> Flavour | str:
         return f"{name} cannot be loaded ({error}): {_HOW[name]}"
     try:
         flavour = Flavour(name, str(module.__version__), module)
-        module.OnnxParser, module.Builder, module.NetworkDefinitionCreationFlag.STRONGLY_TYPED  # noqa: B018
+        module.OnnxParser, module.Builder, module.NetworkDefinitionCreationFlag, flavour.major  # noqa: B018
     except (AttributeError, ValueError) as error:
         return f"{name} is installed in part only ({error}): {_HOW[name]}"
     if name == "tensorrt" and flavour.major < OLDEST:

@@ -47,6 +47,12 @@ def test_full_tensorrt_10_and_11_are_taken_alike(modules: dict[str, Any], versio
     assert str(found) == f"tensorrt {version}"
 
 
+def test_where_strongly_typed_is_the_only_way_no_flag_is_needed(modules: dict[str, Any]) -> None:
+    modules["tensorrt"] = module("12.0.0")
+    del modules["tensorrt"].NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    assert find("tensorrt").network_flags == 0
+
+
 def test_what_is_absent_says_how_to_get_it(modules: dict[str, Any]) -> None:
     assert {name: isinstance(found, str) for name, found in survey().items()} == {
         "tensorrt": True,
