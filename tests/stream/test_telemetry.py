@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.telemetry import LatencyHistogram, Telemetry, peak_rss_mb
+from stream.telemetry import LatencyHistogram, RecentLatency, RecentRate, Telemetry, peak_rss_mb
 
 
 @given(
@@ -88,3 +88,49 @@ def test_the_cpu_time_of_a_stage_is_what_its_thread_burnt():
 
 def test_peak_memory_is_that_of_a_python_process():
     assert 10 < peak_rss_mb() < 100_000
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@given(st.lists(st.floats(1e-6, 900), min_size=1, max_size=60), st.floats(1e-6, 900))
+def test_how_many_were_shorter_is_right_to_within_a_bin(durations, limit):
+    histogram = LatencyHistogram()
+    for duration in durations:
+        histogram.add(duration)
+    below = histogram.below(limit)
+    assert sum(duration < limit / 1.06 for duration in durations) <= below
+    assert below <= sum(duration < limit * 1.06 for duration in durations)
+    both = LatencyHistogram.of(histogram, histogram)
+    assert (both.count, both.below(limit)) == (2 * len(durations), 2 * below)
+    assert both.quantile(0.5) == histogram.quantile(0.5)
+
+
+def test_recent_latencies_forget_what_is_long_ago():
+    clock = Clock()
+    recent = RecentLatency(30.0, clock)
+    assert recent.quantile(0.5) == 0.0
+    for _ in range(100):
+        recent.add(5.0)
+    assert recent.quantile(0.5) == pytest.approx(5.0, rel=0.03)
+    for _ in range(3):
+        clock.now += 31
+        recent.add(0.01)
+    assert recent.quantile(0.99) == pytest.approx(0.01, rel=0.03)
+
+
+def test_recent_rates_follow_what_happens_now():
+    clock = Clock()
+    rate = RecentRate(5.0, clock)
+    for _ in range(500):
+        clock.now += 0.04
+        rate.add()
+    assert rate.value() == pytest.approx(25, abs=0.5)
+    clock.now += 2.5
+    assert rate.value() == pytest.approx(12.5, abs=0.5)
+    clock.now += 100
+    assert rate.value() == 0
