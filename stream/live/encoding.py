@@ -22,6 +22,7 @@ from stream.media.encoder import EncoderSettings, accepted_format, check_encoder
 from stream.media.frame import Frame
 from stream.media.notes import Notes
 from stream.media.pictures import padded_to_even
+from stream.media.templates import detached
 
 _USUAL_RATE = 25.0
 _RATES = (1.0, 240.0)
@@ -163,10 +164,36 @@ class LiveEncoder:
 
     def _open(self, picture: av.VideoFrame, kind: _Kind) -> None:
         """A new encoder for pictures like this one. The format stays the same object if only the rate changed."""
+        context = av.CodecContext.create(self._settings.codec, "w")
+        assert isinstance(context, VideoCodecContext)
+        self._set_up(context, picture)
+        context.open()
+        if self._kind is not None and kind != self._kind:
+            self.rebuilt += 1
+        if self._format is None or kind != self._kind:
+            template = self._template(picture)
+            self._format = VideoFormat(template, picture.width, picture.height, _format_name(self._settings.codec))
+        self._context, self._kind = context, kind
+        self._key_wanted = True
+
+    def _template(self, picture: av.VideoFrame) -> VideoStream:
+        """What muxers need to know, from an encoder that is closed again.
+
+        Those inside containers are part of reference cycles: with the encoder at work in there, every rebuild would
+        leave its threads and memory behind until the garbage collector comes by.
+        """
         holder = av.open(os.devnull, "w", format="null")
         stream = holder.add_stream(self._settings.codec, rate=25)
         assert isinstance(stream, VideoStream)
-        context = stream.codec_context
+        self._set_up(stream.codec_context, picture)
+        stream.time_base = TIME_BASE
+        holder.start_encoding()
+        (template,) = detached([stream])
+        holder.close()
+        assert isinstance(template, VideoStream)
+        return template
+
+    def _set_up(self, context: VideoCodecContext, picture: av.VideoFrame) -> None:
         rate = Fraction(self._rate).limit_denominator(1001)
         options = live_options(self._settings, picture.width, picture.height, self._bitrate)
         settings = replace(self._settings, options=options, threads=self._settings.threads or _slices())
@@ -174,14 +201,6 @@ class LiveEncoder:
         context.flags |= Flags.global_header
         if self._settings.codec in ("libx264", "libx265"):
             context.thread_type = "SLICE"
-        stream.time_base = TIME_BASE
-        holder.start_encoding()
-        if self._kind is not None and kind != self._kind:
-            self.rebuilt += 1
-        if self._format is None or kind != self._kind:
-            self._format = VideoFormat(stream, picture.width, picture.height, _format_name(self._settings.codec))
-        self._context, self._kind = context, kind
-        self._key_wanted = True
 
     def _with_headers(self, data: bytes) -> bytes:
         """A key frame with the headers in front, for who joins on the way; some encoders give them only once."""
