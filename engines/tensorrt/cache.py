@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from engines.tensorrt.lock import is_held, locked
+from engines.tensorrt.lock import ELSEWHERE, CacheError, is_held, locked
 
 FOLDER_VARIABLE = "STREAM_ENHANCE_CACHE"
 LIMIT = 5_000_000_000
@@ -99,10 +99,11 @@ class EngineCache:
             entry, plan = _read(path)
             if entry.key != key:
                 raise _Unusable("it has another key")
-        except FileNotFoundError:
+        except OSError:
             return None
-        except (_Unusable, OSError):
-            path.unlink(missing_ok=True)
+        except _Unusable:
+            with contextlib.suppress(OSError):
+                path.unlink()
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -114,7 +115,7 @@ class EngineCache:
         """The engine of this key: from the folder, or made now by whoever is first; the others wait.
 
         What ``make`` raises comes out of here, and nothing is installed then. ``again`` makes it anew. Raises
-        ``LockTimeout`` where another process takes longer than ``timeout_s``.
+        ``LockTimeout`` where another process takes longer than ``timeout_s``, ``CacheError`` for a folder that is full.
         """
         found = None if again else self.get(key)
         if found is not None:
@@ -185,17 +186,20 @@ class EngineCache:
         }
         text = json.dumps(header).encode()
         path = self._path(key)
-        handle, name = tempfile.mkstemp(prefix=f"{key.digest}.", suffix=".part", dir=self.folder)
-        part = Path(name)
+        part: Path | None = None
         try:
+            handle, name = tempfile.mkstemp(prefix=f"{key.digest}.", suffix=".part", dir=self.folder)
+            part = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(_MAGIC + len(text).to_bytes(_LENGTH, "little") + text + made.plan)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        except OSError as error:
+            raise CacheError(f"the engine cannot be kept in {self.folder}: {error.strerror}. {ELSEWHERE}") from error
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
         return Entry(path, key, path.stat().st_size, MappingProxyType(dict(made.notes)))
 
     def _make_room(self, keep: Path) -> None:

@@ -10,7 +10,6 @@ Written against TensorRT's documented interface and tested against a stand-in; i
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -137,7 +136,6 @@ class Lane:
         self._own_stream = stream is None
         self.stream = self._cuda.new_stream() if stream is None else stream
         self._prepared: dict[tuple[object, ...], Prepared] = {}
-        self._thread = threading.get_ident()
 
     def infer(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """From arrays to arrays, through page-locked memory; waits for the result."""
@@ -164,7 +162,7 @@ class Lane:
         ``addresses``: memory of the caller's for every input and output, in place of buffers that are made here. Raises
         ``ModelError`` for shapes that the engine was not built for, ``DeviceError`` where memory is full.
         """
-        self._current()
+        self._cuda.use()  # other libraries of this thread may have made another context current
         key = (*sorted((name, tuple(shape)) for name, shape in shapes.items()), *sorted((addresses or {}).items()))
         known = self._prepared.pop(key, None)
         if known is None:
@@ -180,7 +178,7 @@ class Lane:
         The first run of a shape is a plain one, in which TensorRT loads what it needs; then it is recorded, and later
         runs are one launch of the graph. Without ``record`` it is plain, for callers who record a larger part.
         """
-        self._current()
+        self._cuda.use()  # other libraries of this thread may have made another context current
         if ready.graph is not None and record:
             self._cuda.launch(ready.graph, self.stream)
             return
@@ -201,17 +199,12 @@ class Lane:
 
     def close(self) -> None:
         """Gives buffers, graphs and its own stream back."""
-        self._current()
+        self._cuda.use()  # other libraries of this thread may have made another context current
         self._cuda.wait(self.stream)
         while self._prepared:
             self._release(self._prepared.popitem()[1])
         if self._own_stream:
             self._cuda.close_stream(self.stream)
-
-    def _current(self) -> None:
-        if threading.get_ident() != self._thread:
-            self._cuda.use()
-            self._thread = threading.get_ident()
 
     def _refuse(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         wanted = {tensor.name: self._owner.dtype(tensor.name) for tensor in self._owner.inputs}

@@ -15,7 +15,12 @@ from pathlib import Path
 
 from engines.errors import EngineError
 
+ELSEWHERE = "Make room there, or name another folder with STREAM_ENHANCE_CACHE"
 _PAUSE_S = 0.05
+
+
+class CacheError(EngineError):
+    """The folder of engines cannot be written."""
 
 
 class LockTimeout(EngineError):
@@ -24,9 +29,15 @@ class LockTimeout(EngineError):
 
 @contextlib.contextmanager
 def locked(path: Path, timeout_s: float | None = None) -> Iterator[None]:
-    """Holds the lock inside the block. Raises ``LockTimeout`` after ``timeout_s``; None: waits as long as it takes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Holds the lock inside the block; waits ``timeout_s`` for it, or as long as it takes.
+
+    Raises ``LockTimeout`` after that, and ``CacheError`` where there can be no lock.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CacheError(f"{path.parent} cannot be written: {error.strerror}. {ELSEWHERE}") from error
     until = None if timeout_s is None else time.monotonic() + timeout_s
     try:
         while not _taken(handle):

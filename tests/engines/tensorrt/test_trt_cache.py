@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.tensorrt.cache import EngineCache, Key, Made, cache_folder
-from engines.tensorrt.lock import LockTimeout, is_held, locked
+from engines.tensorrt.lock import CacheError, LockTimeout, is_held, locked
 
 KEY = Key("a" * 64, "fp16", "fp16 1", "p" * 64, "tensorrt-rtx", "1.7.1", "any", "{}")
 PLAN = bytes(range(256)) * 40
@@ -103,6 +104,23 @@ def test_what_fails_is_not_installed_and_the_next_one_tries_again(tmp_path: Path
     assert cache.entries() == []
     assert not list(tmp_path.glob("*.part"))
     assert cache.obtain(KEY, lambda: Made(PLAN))[1] == PLAN
+
+
+def test_a_full_disk_and_a_folder_that_is_none_are_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheError, match="STREAM_ENHANCE_CACHE"):
+        EngineCache(tmp_path / "file").obtain(KEY, lambda: Made(PLAN))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CacheError, match="No space left"):
+        EngineCache(tmp_path).obtain(KEY, lambda: Made(PLAN))
+    assert not list(tmp_path.glob("*.part"))
+    assert EngineCache(tmp_path).entries() == []
 
 
 def test_the_least_recently_used_go_first_and_the_new_one_stays(tmp_path: Path) -> None:
