@@ -31,6 +31,11 @@ def local_path(uri: str) -> Path:
     scheme = match[1].lower()
     if scheme == "file":
         return Path(unquote(urlsplit(uri).path))
+    if is_live(uri):
+        raise UnsupportedUri(
+            f"{scheme}: is a live address, and no file",
+            do="In Python LiveRun takes it; on the command line give it as the source, with -o",
+        )
     raise UnsupportedUri(
         f"{scheme}: sources and sinks are not supported in this version", do="Give a file, a folder or a pattern"
     )
