@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from stream.live.backoff import Backoff
-from stream.live.outputs.failures import explained, is_final, is_slow
+from stream.live.outputs.failures import explained, is_final, is_slow, may_be_the_sound
 from stream.live.outputs.line import LineLimits, PacketLine
 from stream.live.outputs.output import OutputEvent, OutputState, Writer
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
@@ -58,6 +58,8 @@ class PacketOutput:
         self._known = threading.Event()
         self._audio: dict[int, AudioTrack] = {}
         self._audio_of_writer: list[AudioTrack] = []
+        self._deaf = False
+        """Sound was tried, and would have cost the video."""
         self._opened = 0
         self._failed_since_open = False
         self._request_key_frame: Callable[[], None] = lambda: None
@@ -189,7 +191,16 @@ class PacketOutput:
         if not self._opened and not self._audio:
             self._line.pause(_SETTLE_S)
         self._audio_of_writer = list(self._audio.values())
-        writer.open(video, self._audio_of_writer)
+        try:
+            writer.open(video, [] if self._deaf else self._audio_of_writer)
+        except Exception as error:
+            if self._deaf or not self._audio_of_writer or not may_be_the_sound(error):
+                raise
+            self._deaf = True
+            self._say("the sound is left out: FFmpeg refuses it here")
+            self._close_quietly(writer)
+            self._writer = self._make_writer()
+            self._writer.open(video, [])
         self._video = video
         self._opened += 1
         self.reconnects += self._failed_since_open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import av
 
-from stream.errors import DiskFull, OutputNotWritable, StreamError, UnsupportedContainer
+from stream.errors import DiskFull, OptionRefused, OutputNotWritable, StreamError, UnsupportedContainer
 from stream.media.sinks.partial import is_no_space
 
 
@@ -27,6 +27,11 @@ def explained(error: Exception, uri: str) -> StreamError:
 def is_final(error: StreamError) -> bool:
     """Another attempt could not end otherwise."""
     return isinstance(error, UnsupportedContainer)
+
+
+def may_be_the_sound(error: Exception) -> bool:
+    """FFmpeg refuses what it was given: with sound in it, without may do."""
+    return isinstance(error, (OptionRefused, av.error.ArgumentError, av.error.InvalidDataError, ValueError))
 
 
 def is_slow(error: StreamError) -> bool:

@@ -1,0 +1,185 @@
+"""What an output does with a writer that fails: attempts, counts and events, whatever goes wrong and wherever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import pytest
+from live_clients import until
+
+from stream.errors import UnsupportedContainer
+from stream.live.backoff import Backoff
+from stream.live.outputs.delivery import PacketOutput
+from stream.live.outputs.output import OutputEvent, OutputState
+from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
+
+FORMAT = cast(VideoFormat, object())
+TRACK = AudioTrack(cast(Any, None), "aac", (0,), 0)
+
+
+class FakeWriter:
+    """Does as the test says."""
+
+    def __init__(self, script: Script) -> None:
+        self.notes: list[str] = []
+        self.unconfirmed = 0
+        self.script = script
+        self.abandoned = threading.Event()
+        script.writers.append(self)
+
+    def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
+        self.script.opened.append(len(audio))
+        if self.script.refuse_opening is not None:
+            raise self.script.refuse_opening
+        if audio and self.script.refuse_sound is not None:
+            raise self.script.refuse_sound
+
+    def is_complete(self, picture: EncodedPicture) -> bool:
+        return self.script.one_each
+
+    def write(self, picture: EncodedPicture) -> None:
+        if self.script.hang:
+            self.abandoned.wait(60)
+        if self.script.fail_writing is not None:
+            raise self.script.fail_writing
+        self.unconfirmed += self.script.unconfirmed
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        self.script.sounds += 1
+
+    def close(self) -> None:
+        self.script.closed += 1
+
+    def abandon(self) -> None:
+        self.abandoned.set()
+
+
+class Script:
+    def __init__(self) -> None:
+        self.refuse_opening: Exception | None = None
+        self.refuse_sound: Exception | None = None
+        self.fail_writing: Exception | None = None
+        self.hang = self.one_each = False
+        self.unconfirmed = self.sounds = self.closed = 0
+        self.opened: list[int] = []
+        self.writers: list[FakeWriter] = []
+        self.events: list[OutputEvent] = []
+        self.asked = 0
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture(params=[False, True], ids=["file", "network"])
+def output(script: Script, request: pytest.FixtureRequest) -> Iterator[PacketOutput]:
+    made = PacketOutput(
+        "rtsp://me:hunter2secret@host/x",
+        lambda: FakeWriter(script),
+        connects=request.param,
+        backoff=Backoff(0.01, 0.01),
+    )
+
+    def ask() -> None:
+        script.asked += 1
+
+    made.start(ask, script.events.append)
+    yield made
+    made.finish()
+    made.join(20)
+
+
+def feed(output: PacketOutput, count: int = 1, *, key: bool = True) -> None:
+    for number in range(output.offered, output.offered + count):
+        output.write_picture(EncodedPicture(b"x", number * 3600, number * 3600, 3600, key, FORMAT))
+
+
+def feed_until(output: PacketOutput, state: OutputState) -> None:
+    def there() -> bool:
+        feed(output)
+        return output.state is state
+
+    until(there, state.value)
+
+
+def accounted(output: PacketOutput) -> bool:
+    return output.offered == output.written + output.dropped.total() + output.in_flight
+
+
+def test_a_failing_writer_is_replaced_until_one_works(script: Script, output: PacketOutput) -> None:
+    script.refuse_opening = OSError(5, "no such luck with hunter2secret rtsp://me:hunter2secret@host/x")
+    feed_until(output, OutputState.WAITING)
+    until(lambda: feed(output) or len(script.opened) >= 3, "three attempts")
+    script.refuse_opening = None
+    feed_until(output, OutputState.WRITING)
+    until(lambda: feed(output) or output.written > 5, "written")
+    assert output.reconnects == 1
+    assert accounted(output)
+    assert script.asked >= 1, "a key frame was asked for"
+    output.finish()
+    assert output.join(20)
+    assert output.in_flight == 0
+    assert output.state is OutputState.CLOSED
+    assert "me:hunter2secret" not in f"{script.events} {output.last_error} {output.uri}"
+    until(lambda: script.closed == len(script.writers), "every writer was closed")
+
+
+def test_what_nobody_confirmed_is_lost(script: Script, output: PacketOutput) -> None:
+    script.unconfirmed = 1
+    feed_until(output, OutputState.WRITING)
+    until(lambda: feed(output) or (len(script.writers[-1:]) and script.writers[-1].unconfirmed >= 4), "sent")
+    assert output.written == 0
+    script.fail_writing = OSError(32, "Broken pipe")
+    feed_until(output, OutputState.WAITING)
+    until(lambda: output.dropped["lost"] >= 5, "counted")
+    assert accounted(output)
+    assert output.written == 0
+
+
+def test_what_can_never_work_is_given_up(script: Script, output: PacketOutput) -> None:
+    script.refuse_opening = UnsupportedContainer("cannot hold this")
+    feed_until(output, OutputState.FAILED)
+    until(lambda: not output._thread.is_alive(), "the thread has ended")
+    feed(output, 3)
+    assert output.in_flight == 0
+    assert accounted(output)
+    assert len(script.opened) == 1
+
+
+def test_sound_never_costs_the_video(script: Script, output: PacketOutput) -> None:
+    script.refuse_sound = av.error.ArgumentError(22, "Invalid argument")
+    output.write_audio(AudioPacket(b"x", 0, 0, Fraction(1, 48_000), TRACK))
+    feed_until(output, OutputState.WRITING)
+    until(lambda: feed(output) or output.written > 3, "written")
+    assert script.opened == [1, 0]
+    assert output.notes == ["the sound is left out: FFmpeg refuses it here"]
+    assert all(event.state is not OutputState.WAITING for event in script.events)
+
+
+def test_a_hanging_writer_is_abandoned_at_the_end(script: Script, output: PacketOutput) -> None:
+    feed_until(output, OutputState.WRITING)
+    script.hang = True
+    feed(output, 3)
+    output.finish()
+    output.join(0.2)
+    assert script.writers[-1].abandoned.is_set()
+    until(lambda: output.state is OutputState.CLOSED, "closed")
+    assert accounted(output)
+
+
+def test_a_writer_that_is_complete_makes_way_at_a_key_frame(script: Script, output: PacketOutput) -> None:
+    feed_until(output, OutputState.WRITING)
+    until(lambda: output.in_flight == 0, "written")
+    before = len(script.opened)
+    script.one_each = True
+    feed(output, 3, key=False)
+    until(lambda: output.in_flight == 0, "written")
+    assert len(script.opened) == before
+    until(lambda: feed(output) or len(script.opened) > before, "another one")
+    assert accounted(output)
+    script.one_each = False
