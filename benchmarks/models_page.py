@@ -145,6 +145,8 @@ def _notes(key: str, known: About, rows: Rows) -> list[str]:
     title = f", {known.title}, {known.where}" if known.title else ""
     lines = [f"**{known.name}** (`{key}`){title}. {known.note}", ""]
     lines += [f"- Faithful: {known.faithful}", f"- Repaired: {known.repaired}", f"- Unknown: {known.unknown}"]
+    if known.in_video:
+        lines.append(f"- {known.in_video}")
     if known.title:
         lines.append(f"- {known.licence}")
     return [*lines, *_refusals(key, rows), ""]

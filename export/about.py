@@ -17,6 +17,7 @@ class About:
 
     ``title`` and ``where`` are empty for this project's own. ``licence``: terms of the published code, none of which is
     in this project. ``attachment``: where SKF's modules sit; ``guided_unknown``: what is unknown about that.
+    ``in_video``: what to expect of networks that judge the whole picture, in mode full.
     """
 
     name: str
@@ -30,6 +31,7 @@ class About:
     least: int = 1
     attachment: str = ""
     guided_unknown: str = ""
+    in_video: str = ""
 
     @property
     def paper(self) -> PaperCard | None:
@@ -44,6 +46,10 @@ _NO_LICENCE = "The published code has no licence: all rights reserved."
 _FLOW_REPAIRED = (
     "The published figures scale the output to the mean brightness of the ground truth; nothing here does unless its "
     "table says so. Inverse convolutions are computed once, before the export."
+)
+_WHOLE = (
+    "In mode full {what} in each frame, and in each of its tiles, by itself: expect steps between tiles (--tile 0 "
+    "takes frames whole, where memory allows) and brightness that may breathe from frame to frame."
 )
 _FLOW_UNKNOWN = "The scale of the initial weights of the encoder."
 
@@ -118,6 +124,7 @@ SYSTEMS: dict[str, About] = {
         licence=_NO_LICENCE,
         attachment="on the decoder of the restoration.",
         guided_unknown=_UNPUBLISHED,
+        in_video=_WHOLE.format(what="the light ratio follows from the mean illumination"),
     ),
     "kind-plus": About(
         name="KinD++",
@@ -132,6 +139,7 @@ SYSTEMS: dict[str, About] = {
         licence=_NO_LICENCE,
         attachment="on the last stages of the restoration.",
         guided_unknown=_UNPUBLISHED,
+        in_video=_WHOLE.format(what="the light ratio follows from the mean illumination"),
     ),
     "drbn": About(
         name="DRBN",
@@ -174,6 +182,7 @@ SYSTEMS: dict[str, About] = {
         attachment="before each of the decoder's skips.",
         guided_unknown="The released script feeds the bank with the ground truth, its author says the dark picture is "
         "what was used; it is the brightened dark picture here.",
+        in_video=_WHOLE.format(what="the signal-to-noise ratio is measured against its maximum"),
     ),
     "llflow-s": About(
         name="LLFlow-S",
@@ -186,6 +195,7 @@ SYSTEMS: dict[str, About] = {
         licence="Published code: CC BY-NC-SA 4.0.",
         attachment="on the conditions of the flow, by default paired by scale, where the released code pairs the "
         "finest with the coarsest.",
+        in_video=_WHOLE.format(what="the histogram that conditions the flow is taken"),
     ),
     "llflow-l": About(
         name="LLFlow-L",
@@ -198,6 +208,7 @@ SYSTEMS: dict[str, About] = {
         licence="Published code: CC BY-NC-SA 4.0.",
         attachment="on the conditions of the flow, through bottlenecks, by default with a residual around them and "
         "paired by scale, where the released code pairs the finest with the coarsest.",
+        in_video=_WHOLE.format(what="the histogram that conditions the flow is taken"),
     ),
     "sllen": About(
         name="SLLEN-style",
@@ -210,6 +221,7 @@ SYSTEMS: dict[str, About] = {
         unknown="Layer tables, channels, what is random in the intermediate feature, losses, schedule, segmentation "
         "data and all results: neither full text nor code could be read. All of that is this project's design.",
         licence="No published code was found.",
+        in_video=_WHOLE.format(what="attention looks at all of the picture"),
     ),
     "lime": About(
         name="LIME",

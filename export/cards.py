@@ -65,7 +65,9 @@ def make_card(
         repaired=known.repaired,
         unknown=known.unknown,
         metrics=dict(metrics) | measured,
-        notes=" ".join(filter(None, [known.note, _built(options), note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])),
+        notes=" ".join(
+            filter(None, [known.note, known.in_video, _built(options), note, f"ONNX opset {OPSET}, IR {IR_VERSION}."])
+        ),
         region_colours=_region_colours(interface, recipe),
     )
 

@@ -256,6 +256,17 @@ def test_lime_is_measured_by_its_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, (expected[0] * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
 
 
+def test_truncation_is_a_switch_that_the_table_tells(tmp_path: Path, grey_pairs: Path) -> None:
+    picture = read_picture(save_noise(tmp_path / "a.png", 3))
+    cut, rounded = (open_method("full:sci", truncate=truncate)(picture).astype(int) for truncate in (True, False))
+    assert set(np.unique(rounded - cut)) == {0, 1}
+    options = ["--model", "full:sci", "--data", str(grey_pairs), "-o", str(tmp_path / "out")]
+    assert main(["evaluate", *options, "--truncate"]) == 0
+    assert "cut off to 8 bits" in (tmp_path / "out" / "table.md").read_text()
+    assert main(["evaluate", *options]) == 0
+    assert "cut off" not in (tmp_path / "out" / "table.md").read_text()
+
+
 def test_one_name_for_two_models_is_refused(
     tmp_path: Path, grey_pairs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

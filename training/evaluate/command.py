@@ -20,6 +20,7 @@ from training.evaluate.table import Named, evaluate, figure, heading, markdown, 
 from training.feed import shuffled
 from training.metrics import LPIPS
 
+_TRUNCATED = "Pictures that networks draw were cut off to 8 bits, not rounded (--truncate)."
 _LPIPS_CACHE = Path()
 """Given as the folder by ``--lpips`` alone: torchvision's own cache."""
 
@@ -55,6 +56,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="checkpoints of KinD and KinD++ take their light ratio from the target, as in the published test",
     )
     parser.add_argument(
+        "--truncate",
+        action="store_true",
+        help="cut off what networks draw to 8 bits as published code does, where tables here round",
+    )
+    parser.add_argument(
         "--lpips",
         type=Path,
         nargs="?",
@@ -88,6 +94,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     if given.gt_ratio and not isinstance(subjects[0], Pair):
         raise ValueError(f"--gt-ratio takes the light ratio from targets, and {given.data} has none")
     options = {"device": given.device, "threads": given.threads, "bank": given.bank, "gt_ratio": given.gt_ratio}
+    options["truncate"] = given.truncate
     models = open_models(given.model, semantics=given.semantics, **options)
     if given.gt_ratio and not any(named.model.told for named in models):
         raise ValueError("--gt-ratio is for checkpoints of KinD and KinD++; none of the models is one")
@@ -96,9 +103,10 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     for named in models:
         refuse_overlap(named.name, named.model.trained_on, layout, given.data)
     lpips: dict[str, LPIPS] = {}
-    notes: list[str] = []
+    notes = [_TRUNCATED] if given.truncate else []
     if given.lpips is not None and layout in LAYOUTS:
-        lpips, notes = open_lpips(None if given.lpips == _LPIPS_CACHE else given.lpips)
+        lpips, missing = open_lpips(None if given.lpips == _LPIPS_CACHE else given.lpips)
+        notes += missing
     measures = Measures(given.gt_mean, given.niqe, lpips)
     cells = Cells(subjects)
     table = evaluate(

@@ -82,26 +82,28 @@ def open_method(
     threads: int = 1,
     bank: Path | None = None,
     gt_ratio: bool = False,
+    truncate: bool = False,
 ) -> Model:
     """The model of a name. ``semantics``: cache folder for those that take semantic inputs. ``bank``: HRNet's weights.
 
-    ``gt_ratio``: checkpoints of KinD and KinD++ take their light ratio from the target.
+    ``gt_ratio``: checkpoints of KinD and KinD++ take their light ratio from the target. ``truncate``: pictures that a
+    network draws are cut off to 8 bits, not rounded.
     Raises ``ValueError``, ``BundleError`` or another ``EngineError`` for what cannot be opened.
     """
     cache = Semantics(semantics) if semantics is not None else None
     if model == "input":
         return Model(lambda picture, extra: picture)
     if model in UNTRAINED and model not in available_bundles():
-        return _of_checkpoint(without_weights(model), cache, device, gt_ratio)
+        return _of_checkpoint(without_weights(model), cache, device, gt_ratio, truncate)
     if Path(model).is_file():
-        return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device, gt_ratio)
+        return _of_checkpoint(open_checkpoint(Path(model), bank=bank), cache, device, gt_ratio, truncate)
     if model.startswith("full:"):
         bundle = load_bundle(model.removeprefix("full:"))
         network = PictureNetwork(bundle, device, threads)
 
         def whole(picture: Bytes, extra: Extra) -> Bytes:
             given = (to_tensor(picture)[0] / 255).numpy()
-            return from_tensor(torch.from_numpy(network(given, extra))[None])
+            return from_tensor(torch.from_numpy(network(given, extra))[None], truncate)
 
         return Model(whole, network.extra_inputs, cache, bundle.card.training.data, _colours(bundle.card))
     bundle = load_bundle(model)
@@ -119,7 +121,9 @@ def _through_planes(tone: Callable[[Thumbnail, Extra], CurveGrid]) -> Enhance:
     return shipped
 
 
-def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str, gt_ratio: bool) -> Model:
+def _of_checkpoint(
+    checkpoint: Checkpoint, cache: Semantics | None, device: str, gt_ratio: bool, truncate: bool
+) -> Model:
     trained_on = _data_of(checkpoint.recipe)
     if checkpoint.system == "curve":
         network = checkpoint.network.to(device)
@@ -142,10 +146,11 @@ def _of_checkpoint(checkpoint: Checkpoint, cache: Semantics | None, device: str,
 
     @torch.no_grad()
     def whole(picture: Bytes, extra: Extra) -> Bytes:
-        return from_tensor(inference(ready(picture), *given(extra)))
+        return from_tensor(inference(ready(picture), *given(extra)), truncate)
 
     def told(picture: Bytes, extra: Extra, target: Bytes) -> Bytes:
-        return from_tensor(enhanced_with_target(inference, ready(picture), ready(target), *given(extra)))
+        enhanced = enhanced_with_target(inference, ready(picture), ready(target), *given(extra))
+        return from_tensor(enhanced, truncate)
 
     by_target = told if gt_ratio and checkpoint.system in RATIO_SYSTEMS else None
     return Model(whole, inference.extra, cache, trained_on, colours_of(checkpoint.recipe), by_target)

@@ -43,6 +43,7 @@ def to_tensor(picture: Bytes) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float()
 
 
-def from_tensor(picture: Tensor) -> Bytes:
-    """[1, 3, h, w] in 0..1 as [h, w, 3] codes."""
-    return np.ascontiguousarray(codes(picture[0].cpu() * 255).transpose(1, 2, 0))
+def from_tensor(picture: Tensor, truncate: bool = False) -> Bytes:
+    """[1, 3, h, w] in 0..1 as [h, w, 3] codes; ``truncate`` cuts them off instead, as some published code does."""
+    values = picture[0].cpu() * 255
+    return np.ascontiguousarray(codes(values.floor() if truncate else values).transpose(1, 2, 0))
