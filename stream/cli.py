@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Annotated, Any
 
 import typer
@@ -183,7 +184,22 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        sys.exit(130)
+        _leave(130)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)
+
+
+def _leave(code: int) -> None:
+    """End the process. What is finalised is finalised: a thread that is still inside a library is not waited for.
+
+    The interpreter would stop such a thread within C++, which aborts the process.
+    """
+    if any(thread.daemon for thread in enumerate_threads()):
+        for said in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+                said.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

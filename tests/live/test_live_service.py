@@ -529,6 +529,21 @@ def test_a_file_that_is_bad_ends_with_2_and_one_that_is_good_is_said_to_be(tmp_p
     assert capsys.readouterr().out == f"{good} is good: a\n"
 
 
+@pytest.mark.parametrize(("left", "farewell"), [(True, ""), (False, "tidied up\n")])
+def test_a_thread_that_is_stuck_in_a_library_neither_delays_nor_breaks_the_end(left, farewell):
+    code = f"""
+import atexit, sys, threading, time
+from stream.cli import main
+atexit.register(print, "tidied up")
+if {left}:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+sys.argv = ["stream-enhance", "--no-such-option"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout) == (2, farewell)
+
+
 def test_it_ends_with_1_when_every_source_was_given_up(tmp_path, capsys):
     file = tmp_path / "streams.yaml"
     file.write_text(
