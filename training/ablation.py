@@ -74,7 +74,10 @@ def train(
     workers: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Train and score this worker's share of the runs (all, or of some seeds, groups, arms); what is done is left."""
+    """Train and score this worker's share of the runs (all, or of some seeds, groups, arms); what is done is left.
+
+    Raises ``ValueError`` for names that the ablation lacks, and where a folder holds a run of other settings.
+    """
     ablation = load_ablation(path)
     for given, known in ((groups, ablation.groups), (arms, ablation.arms)):
         if wrong := set(given or ()) - set(known):
@@ -88,10 +91,13 @@ def train(
     for group, arm, seed in runs[worker::workers]:
         recipe = ablation.recipe(path.parent, group, arm, seed, out)
         target = recipe.out / "scores.json"
-        if not target.is_file():
+        done = target.is_file()
+        if not done:
             print(f"{group}, {arm}, seed {seed}: {recipe.steps} steps", flush=True)
-            # The scores look at the held-out pictures once, at the end.
-            checkpoint = fit(recipe.model_copy(update={"validation": None}), show=False, device=device)
+        # The scores look at the held-out pictures once, at the end. A finished run comes back from `fit` at once, which
+        # refuses one of other settings.
+        checkpoint = fit(recipe.model_copy(update={"validation": None}), show=False, device=device)
+        if not done:
             target.write_text(json.dumps(score(recipe, checkpoint)) + "\n")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from networks.checkpoint import open_checkpoint
 from networks.sci import SCI, load_sci
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -144,3 +147,21 @@ def test_a_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"other\.pt is not an SCI checkpoint"):
         load_sci(tmp_path / "other.pt")
+
+
+class Trap:
+    """Runs when a file is opened as a pickle that may hold anything."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.mark.parametrize("opened", [load_sci, open_checkpoint])
+def test_a_checkpoint_cannot_run_code(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+    torch.save(SCI().state_dict() | {"average": Trap(tmp_path / "ran")}, tmp_path / "trap.pt")
+    with pytest.raises((ValueError, UnpicklingError), match="eights"):
+        opened(tmp_path / "trap.pt")
+    assert not (tmp_path / "ran").exists()

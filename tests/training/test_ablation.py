@@ -61,6 +61,17 @@ def test_arms_are_trained_once_and_compared_by_seed(ablation: Path, tmp_path: Pa
     assert "| SCI | more | 258 | 4 | 1, 2 |" in markdown(collect(ablation, out))
 
 
+def test_a_finished_run_of_other_settings_is_refused_not_counted(ablation: Path, tmp_path: Path) -> None:
+    train(ablation, tmp_path / "runs", seeds=[1], arms=["off"])
+    scores = (tmp_path / "runs/SCI/off/seed1/scores.json").read_text()
+    changed = yaml.safe_load(ablation.read_text())
+    changed["arms"]["off"] = {"phases": {"all": {"optimizer": {"learning_rate": 1e-4}}}}
+    ablation.write_text(yaml.safe_dump(changed))
+    with pytest.raises(ValueError, match=r"SCI/off/seed1/checkpoint\.pt belongs to another recipe \(phases differ\)"):
+        train(ablation, tmp_path / "runs", seeds=[1], arms=["off"])
+    assert (tmp_path / "runs/SCI/off/seed1/scores.json").read_text() == scores
+
+
 def test_names_that_an_ablation_lacks_and_empty_tables_are_told(ablation: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has no nope; it has more, off"):
         train(ablation, tmp_path / "runs", arms=["nope"])

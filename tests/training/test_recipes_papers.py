@@ -9,8 +9,10 @@ import pytest
 import torch
 from training_steps import RECIPES, pictures
 
+from networks.sci import SCI
 from networks.skf import Knowledge
 from training.recipe import Semantics, load_recipe
+from training.systems.sci import Options
 from training.trainer import Run
 
 NAMES = ("zero-dce", "zero-dce-plus-plus", "enlightengan", "enlighten-anything", "wakeup-darkness", "sllen")
@@ -52,6 +54,39 @@ def test_settings_of_the_papers() -> None:
     assert (cascade.batch, cascade.crop, cascade.clip, cascade.optimizer.kind) == (10, None, 5, "adamw")
     assert (cascade.optimizer.learning_rate, cascade.optimizer.weight_decay) == (3e-4, 3e-4)
     assert enlighten.semantics.regions == "true"
+
+
+def test_settings_of_sci_and_of_those_after_it() -> None:
+    """SCI and Wakeup-Darkness as released; SLLEN's are this project's own design, its paper's are not known."""
+    sci, wakeup, sllen = (load_recipe(RECIPES / f"{name}.yaml") for name in ("sci", "wakeup-darkness", "sllen"))
+    cascade = sci.phases["cascade"]
+    assert (cascade.steps, cascade.batch, cascade.crop, cascade.clip) == (1000 * 500, 1, None, 5)
+    assert cascade.optimizer.model_dump() == {
+        "kind": "adam",
+        "learning_rate": 3e-4,
+        "betas": (0.9, 0.999),
+        "weight_decay": 3e-4,
+    }
+    assert (cascade.augment, cascade.schedule.kind, sci.average, sci.seed) == ((), "constant", 0, 2)
+    assert (sci.network, sci.options) == ({}, {})
+    assert (SCI().stages, Options().smooth_sigma) == (3, 10)
+    single = wakeup.phases["single"]
+    assert (single.steps, single.batch, single.crop, single.clip) == (1000 * 480 // 10, 10, None, 5)
+    assert (single.optimizer.kind, single.optimizer.learning_rate, single.optimizer.weight_decay) == (
+        "adamw",
+        3e-4,
+        3e-4,
+    )
+    assert (single.augment, single.schedule.kind) == ((), "constant")
+    assert (wakeup.semantics.regions, wakeup.average, wakeup.seed) == ("true", 0, 2)
+    alternating = sllen.phases["alternating"]
+    assert (alternating.steps, alternating.batch, alternating.crop, alternating.clip) == (100_000, 8, 256, None)
+    assert (alternating.optimizer.kind, alternating.optimizer.learning_rate) == ("adam", 2e-4)
+    assert alternating.schedule.factor(alternating.steps, alternating.steps) * 2e-4 == pytest.approx(1e-6)
+    assert alternating.schedule.kind == "cosine"
+    assert set(alternating.augment) == {"flip_h", "flip_v", "transpose"}
+    assert sllen.options == {"l1": 1, "structure": 0.5, "perceptual": 0.05, "segmentation": 1}
+    assert (sllen.semantics.bank, sllen.semantics.labels, sllen.network) == ("embedding", True, {"classes": 32})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from training_pictures import brackets, tiny_recipe
+from training_steps import open_run, pictures
 
 from training.batches import PairBatch
 from training.recipe import Phase, Recipe, Schedule, Semantics, load_recipe
@@ -214,6 +215,36 @@ def test_an_update_sees_the_weights_that_the_one_before_moved(
     assert isinstance(run.system, TwoHalves)
     assert run.system.seen == [("all", 0, "network"), ("all", 0, "judge after a moved network")]
     assert torch.equal(judge.weight, before), "phase 'all' does not train the judge"
+
+
+def test_the_average_remembers_the_statistics_of_norms_too() -> None:
+    """The exported network is the average; with the latest statistics its norms would belong to other weights."""
+    run = open_run("sci", average=0.5)
+    live = run.system.network.get_buffer("enhance.conv.1.running_mean")
+    expected = torch.zeros(0)
+    for step in range(4):
+        run.step(pictures(seed=step), step)
+        expected = live.clone() if step == 0 else 0.5 * expected + 0.5 * live
+    average = run.average.module.get_buffer("enhance.conv.1.running_mean")
+    torch.testing.assert_close(average, expected)
+    assert (average - live).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("clip", [None, 1e-3, 1e3])
+def test_gradients_are_clipped_update_by_update(monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
+    monkeypatch.setitem(TRAINED, "sci", TwoHalves)
+    phase = {"steps": 4, "batch": 2, "optimizer": {"learning_rate": 1e-3}}
+    free, run = (open_run("sci", phases={"all": {"steps": 0}, "both": phase | {"clip": c}}) for c in (None, clip))
+    for made in (free, run):
+        made.step(pictures(), 0)
+    for part in ("network", "helpers"):
+        norms = []
+        for made in (free, run):
+            found = [p.grad.norm() for p in getattr(made.system, part).parameters() if p.grad is not None]
+            norms.append(torch.stack(found).norm().item())
+        assert norms[0] > 0.01
+        # The judge sees no weights of the network, so that its gradient is the same whatever was clipped before.
+        assert norms[1] == pytest.approx(norms[0] if clip != 1e-3 else 1e-3, rel=1e-3)
 
 
 def test_the_schedule_follows_the_recipe() -> None:
