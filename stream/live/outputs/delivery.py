@@ -6,6 +6,7 @@ output that hangs holds up nobody else.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -223,7 +224,8 @@ class PacketOutput:
         pause = self._backoff.pause(slow=is_slow(reason))
         self._enter(OutputState.WAITING, self.last_error, pause)
         if self.connects:
-            self._next_writer = self._make_writer()  # ready when the pause is over
+            with contextlib.suppress(OSError):  # no memory for a process now: then at the next attempt
+                self._next_writer = self._make_writer()  # ready when the pause is over
         if not self._line.pause(pause) and not self.connects:
             self._line.open("reconnecting")
             self._request_key_frame()
@@ -261,4 +263,5 @@ class PacketOutput:
     def _enter(self, state: OutputState, error: str = "", retry_in_s: float | None = None) -> None:
         previous, self._state = self._state, state
         if state is not previous or error:
-            self._events(OutputEvent(self.uri, state, previous, error, retry_in_s, time.monotonic()))
+            with contextlib.suppress(Exception):  # who listens must not end the output
+                self._events(OutputEvent(self.uri, state, previous, error, retry_in_s, time.monotonic()))
