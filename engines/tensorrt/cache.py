@@ -24,6 +24,7 @@ FOLDER_VARIABLE = "STREAM_ENHANCE_CACHE"
 LIMIT = 5_000_000_000
 """Bytes that all engines together may take."""
 
+_KERNELS = ".kernels"
 _MAGIC = b"stream-enhance engine 1\n"
 _LENGTH = 8
 _SMALLEST = 1024
@@ -136,7 +137,12 @@ class EngineCache:
         path = self._path(key)
         existed = path.exists()
         path.unlink(missing_ok=True)
+        self.kernels(key).unlink(missing_ok=True)
         return existed
+
+    def kernels(self, key: Key) -> Path:
+        """Where TensorRT-RTX may keep kernels that it compiled for this engine; goes when the engine does."""
+        return self._path(key).with_suffix(_KERNELS)
 
     def entries(self) -> list[Entry]:
         """All sound engines, the most recently used first; reads headers only."""
@@ -154,7 +160,7 @@ class EngineCache:
     def clear(self) -> tuple[int, int]:
         """Deletes all that no build is at work on; the number of files and the bytes that are free now."""
         count = size = 0
-        for path in [*self._files(), *self._unfinished()]:
+        for path in [*self._files(), *self.folder.glob(f"*{_KERNELS}"), *self._unfinished()]:
             with contextlib.suppress(OSError):
                 freed = path.stat().st_size
                 path.unlink()
@@ -209,10 +215,12 @@ class EngineCache:
         total = 0
         for path in sorted(self._files(), key=lambda path: (path == keep, _last_use(path)), reverse=True):
             with contextlib.suppress(OSError):
-                total += path.stat().st_size
+                size = sum(part.stat().st_size for part in (path, path.with_suffix(_KERNELS)) if part.exists())
+                total += size
                 if total > self._limit and path != keep:
-                    total -= path.stat().st_size
+                    total -= size
                     path.unlink()
+                    path.with_suffix(_KERNELS).unlink(missing_ok=True)
 
 
 def _last_use(path: Path) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from engines.onnx_runtime import Tensor
 from engines.precision.census import Census
 from engines.tensorrt.cuda import Cuda
 from engines.tensorrt.flavour import Flavour
+from engines.tensorrt.kernels import Kernels
 from engines.tensorrt.layers import inspected_census
 from engines.tensorrt.messages import Log
 from engines.tensorrt.shapes import Profile, Shape, profile_for
@@ -55,8 +57,13 @@ class Prepared:
 class TensorRTEngine:
     """An opened engine with the interface of all engines; ``infer`` may be called from one thread at a time."""
 
-    def __init__(self, plan: bytes, flavour: Flavour, cuda: Cuda, profiles: tuple[Profile, ...]) -> None:
-        """``profiles`` as it was built with, in that order. Raises ``LoadError``."""
+    def __init__(
+        self, plan: bytes, flavour: Flavour, cuda: Cuda, profiles: tuple[Profile, ...], kernels: Path | None = None
+    ) -> None:
+        """``profiles`` as it was built with, in that order; ``kernels``: where TensorRT-RTX keeps what it compiles.
+
+        Raises ``LoadError``.
+        """
         self.device: str = flavour.name
         self.flavour = flavour
         self.cuda = cuda
@@ -67,6 +74,7 @@ class TensorRTEngine:
         if self._engine is None:
             raise LoadError(f"{flavour} cannot load the engine on {cuda.gpu}: {self._log.last() or 'no reason given'}")
         self.profiles = profiles
+        self.kernels = Kernels(flavour, self._engine, kernels)
         mode = flavour.module.TensorIOMode
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         self.inputs = tuple(self._tensor(n) for n in names if self._engine.get_tensor_mode(n) == mode.INPUT)
@@ -95,18 +103,8 @@ class TensorRTEngine:
         return Lane(self, stream)
 
     def new_context(self) -> Any:
-        """An execution context. Raises ``DeviceError`` where memory is full.
-
-        TensorRT-RTX compiles kernels for a shape when it first meets it: here before the first run and not beside it,
-        since a graph cannot be recorded while kernels change.
-        """
-        if hasattr(self._engine, "create_runtime_config") and self.flavour.name == "tensorrt-rtx":
-            config = self._engine.create_runtime_config()
-            strategies = self.flavour.module.DynamicShapesKernelSpecializationStrategy
-            config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-            context = self._engine.create_execution_context(config)
-        else:
-            context = self._engine.create_execution_context()
+        """An execution context. Raises ``DeviceError`` where memory is full."""
+        context = self.kernels.new_context()
         if context is None:
             raise DeviceError("no execution context: the GPU's memory is full; run fewer streams")
         return context
@@ -187,6 +185,7 @@ class Lane:
             return
         ready.tried = True
         self._cuda.wait(self.stream)
+        self._owner.kernels.keep()
         capturable = getattr(ready.context, "is_stream_capturable", None)  # TensorRT-RTX has kernels that are not
         if capturable is not None and not capturable(self.stream):
             return

@@ -81,11 +81,11 @@ def open_tensorrt(wish: Wish, cache: EngineCache | None = None, report: Report |
     key, shapes = key_of(wish, cuda.gpu), tuple(wish.profiles())
     entry, plan = prepare(wish, cache, report)
     try:
-        engine = TensorRTEngine(plan, wish.flavour, cuda, shapes)
+        engine = TensorRTEngine(plan, wish.flavour, cuda, shapes, cache.kernels(key))
     except LoadError:
         cache.discard(key)
         entry, plan = prepare(wish, cache, report)
-        engine = TensorRTEngine(plan, wish.flavour, cuda, shapes)
+        engine = TensorRTEngine(plan, wish.flavour, cuda, shapes, cache.kernels(key))
     if entry.notes.get("checked on") != str(cuda.gpu):
         try:
             notes = _examined(wish, engine, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from engines.onnx_runtime import Tensor
 from engines.tensorrt.cuda import Cuda
 from engines.tensorrt.engine import LoadError, TensorRTEngine
 from engines.tensorrt.flavour import Flavour
+from engines.tensorrt.kernels import Kernels
 from engines.tensorrt.shapes import Range
 from tests.engines.tensorrt.trt_stand_in import StandInCuda, stand_in
 
@@ -156,6 +159,57 @@ def test_every_run_makes_the_device_current_in_its_thread() -> None:
     thread.start()
     thread.join(60)
     assert cuda.counts["use"] > before
+
+
+class Compiled:
+    """What TensorRT-RTX compiled, as it serialises it: takes back only what is its own."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def deserialize(self, blob: bytes) -> bool:
+        self.content = blob if blob.startswith(b"rtx") else b""
+        return bool(self.content)
+
+    def serialize(self) -> bytes:
+        return self.content
+
+
+def test_compiled_kernels_are_kept_and_foreign_ones_are_written_anew(tmp_path: Path) -> None:
+    caches: list[Compiled] = []
+
+    def config() -> SimpleNamespace:
+        caches.append(Compiled())
+        return SimpleNamespace(create_runtime_cache=lambda: caches[-1], set_runtime_cache=lambda cache: None)
+
+    given: list[object] = []
+    engine = SimpleNamespace(create_runtime_config=config, create_execution_context=given.append)
+    strategies = SimpleNamespace(DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER=1))
+    rtx, path = Flavour("tensorrt-rtx", "1.7.1", strategies), tmp_path / "x.kernels"
+    kernels = Kernels(rtx, engine, path)
+    kernels.keep()
+    assert not path.exists()
+    caches[-1].content = b"rtx one"
+    kernels.keep()
+    assert path.read_bytes() == b"rtx one"
+    kernels.new_context()
+    assert given[-1].dynamic_shapes_kernel_specialization_strategy == 1  # type: ignore[attr-defined]
+    Kernels(rtx, engine, path)
+    assert caches[-1].content == b"rtx one"
+    path.write_bytes(b"foreign")
+    again = Kernels(rtx, engine, path)
+    caches[-1].content = b"rtx two, longer"
+    again.keep()
+    assert path.read_bytes() == b"rtx two, longer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_tensorrt_keeps_no_kernels(tmp_path: Path) -> None:
+    engine = SimpleNamespace(create_execution_context=lambda: "context")
+    kernels = Kernels(Flavour("tensorrt", "10.3.0", None), engine, tmp_path / "x.kernels")
+    assert kernels.new_context() == "context"
+    kernels.keep()
+    assert not list(tmp_path.iterdir())
 
 
 class Library:
