@@ -14,8 +14,8 @@ from typing import Protocol
 from stream.errors import ConnectionFailed, StreamError
 from stream.live.backoff import Backoff
 from stream.live.configuration import StreamConfig
-from stream.live.reload import differences
 from stream.live.course import Events
+from stream.live.reload import differences
 from stream.live.summary import LiveStats, LiveSummary, RunState
 from stream.redaction import redact
 from stream.telemetry import LatencyHistogram, Telemetry
