@@ -194,3 +194,12 @@ def test_real_patches_can_be_those_of_the_class_itself() -> None:
     found = discriminator_terms(discriminator, enhanced, target, class_map, worst, real="classes")["local"]
     wanted = (discriminator(target * worst) - 1).square().mean() + discriminator(enhanced * worst).square().mean()
     torch.testing.assert_close(found, wanted)
+
+
+def test_a_class_counts_from_one_hundredth_of_its_picture() -> None:
+    classes = torch.zeros(1, 40, 50, dtype=torch.int64)
+    classes[0, 0, :19] = 1  # just below
+    classes[0, 1, :20] = 2  # just enough
+    masks, owners = class_masks(classes, radius=0)
+    assert [int(mask.sum()) for mask in masks] == [40 * 50 - 39, 20]
+    assert owners.tolist() == [0, 0]
