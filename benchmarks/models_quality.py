@@ -1,7 +1,8 @@
 """PSNR and SSIM of every system, from what was measured on held-out pairs: evaluations, trainings, ablations, cards.
 
 All are means over pairs of 8-bit R'G'B' without GT-mean, SSIM with a Gaussian window of 11, so that the best row of a
-system may be taken whatever file it stands in. Rows are called ``SYSTEM (words)``, or ``SYSTEM-skf (words)`` where SKF
+system may be taken whatever file it stands in; cards tell what the shipped path gives, 8-bit 4:2:0 planes and the grid,
+all else what torch gives on whole pictures. Rows are called ``SYSTEM (words)``, or ``SYSTEM-skf (words)`` where SKF
 guides it.
 """
 
@@ -53,10 +54,16 @@ def _tables(folder: Path) -> Iterator[tuple[str, Figures]]:
 
 
 def _ablations(results: Path) -> Iterator[tuple[str, Figures]]:
-    """Of `python -m training ablate`: arms of SKF's baselines other than the first are guided."""
+    """Of `python -m training ablate`: SKF's baselines without it, and with the most of it that was trained."""
     for path in sorted(results.glob("ablation-*.json")):
         table = json.loads(path.read_text(encoding="utf-8"))
+        parts = {id(row): row["arm"].count("+") for row in table["rows"] if row["arm"] != table["against"]}
         for row in table["rows"]:
+            most = max(
+                (parts[id(r)] for r in table["rows"] if id(r) in parts and r["recipe"] == row["recipe"]), default=0
+            )
+            if row["recipe"].partition(".")[0] in GUIDED and parts.get(id(row), most) < most:
+                continue
             file, _, variant = row["recipe"].partition(", ")
             key = file.removesuffix(".yaml").removesuffix("-skf")
             if key in GUIDED and row["arm"] != table["against"]:

@@ -58,7 +58,8 @@ def test_arms_of_an_ablation_belong_to_the_guided_forms_of_skfs_baselines_alone(
 
     rows = [
         row("drbn.yaml, small", "off", 17.0, [1]),
-        row("drbn.yaml, small", "SE", 16.0, [1, 2]),
+        row("drbn.yaml, small", "SE", 16.5, [1]),
+        row("drbn.yaml, small", "SE+SCH", 16.0, [1, 2]),
         row("enlighten-anything.yaml", "true regions", 14.0, [1]),
     ]
     (tmp_path / "ablation-x.json").write_text(json.dumps({"against": "off", "rows": rows}))
@@ -68,7 +69,7 @@ def test_arms_of_an_ablation_belong_to_the_guided_forms_of_skfs_baselines_alone(
         "drbn-skf": 16.0,
         "enlighten-anything": 14.0,
     }
-    assert figures["drbn-skf"]["variant"] == "small, SE, 9 steps, 2 seeds"
+    assert figures["drbn-skf"]["variant"] == "small, SE+SCH, 9 steps, 2 seeds"
     assert figures["enlighten-anything"]["variant"] == "true regions, 9 steps"
 
 
