@@ -30,11 +30,11 @@ _LEGEND = """\
 - GMAC: 10⁹ multiply-accumulates of convolutions and linear layers for a picture of 600x400, without the bank's encoder;
   `curve` never sees more than a thumbnail of 256x144, which is what its figure is for.
 - PSNR / SSIM (Gaussian window of 11): mean over 57 held-out pairs of 512x512, the best of what was measured here,
-  without adapting the brightness to the reference. "card of bundle": through the path that ships, 8-bit 4:2:0 planes and
-  the grid; all others in torch on whole pictures. With SKF: the arm with the most of it. "small" and a number of steps stand for the small variant of a
-  recipe: minutes on a CPU, far from a paper's schedule; no figure here can be held against a paper's. By eye, after as
-  much, KinD is nearly grey, HWMNet brownish, EnlightenGAN red in the shadows, Wakeup-Darkness still dark: only what
-  cards are named for is shipped.
+  without adapting the brightness to the reference. "card of bundle": through the path that ships, 8-bit 4:2:0 planes
+  and the grid; all others in torch on whole pictures. With SKF: the arm with the most of it. "small" and a number of
+  steps stand for the small variant of a recipe: minutes on a CPU, far from a paper's schedule; no figure here can be
+  held against a paper's. By eye, after as much, KinD is nearly grey, HWMNet brownish, EnlightenGAN red in the shadows,
+  Wakeup-Darkness still dark: only what cards are named for is shipped.
 - Export: 99th percentile of the difference between ONNX Runtime and torch in codes of 255, over made-up pictures of
   several sizes, odd ones too, and over extra inputs of zeros and random ones. It must be at most 1. Weights are random,
   made so that pictures come out (`benchmarks/lively.py`), at the published size: a tenth of the compared samples or
