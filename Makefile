@@ -4,6 +4,7 @@
 #   make test     install what the tests need, then ruff, mypy and pytest; with GStreamer and ffmpeg also the tests against
 #                 real servers, which skip without (scripts/install-gstreamer installs them where apt and root are to be had)
 #   make bench    throughput, start-up, memory and quality, printed and written to benchmarks/results/
+#   make bench-live   latency of live streams, how many hold, an hour of kills and freezes, broken streams
 #   make lock     resolve the pinned, hashed requirement files again
 #   make clean    remove results and caches; make distclean removes .venv too
 #
@@ -17,7 +18,7 @@ OUT ?= out
 BIN := $(VENV)/bin
 CLIP := demo/night-street.mp4
 
-.PHONY: demo test gstreamer lint bench bench-quick lock clean distclean
+.PHONY: demo test gstreamer lint bench bench-quick bench-live lock clean distclean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -71,6 +72,11 @@ bench-quick: $(VENV)/.dev
 	$(BIN)/python -m benchmarks throughput --quick
 	$(BIN)/python -m benchmarks startup --quick
 	$(BIN)/python -m benchmarks memory --quick
+
+bench-live: $(VENV)/.dev gstreamer
+	$(BIN)/python -m benchmarks fuzz
+	$(BIN)/python -m benchmarks soak
+	$(BIN)/python -m benchmarks live
 
 lock: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet uv

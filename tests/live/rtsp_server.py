@@ -72,9 +72,9 @@ class LiveFactory(GstRtspServer.RTSPMediaFactory):
     Every reader has a pipeline of its own: a shared one refuses those who come while the last reader is just leaving.
     """
 
-    def __init__(self, launch: str) -> None:
+    def __init__(self, launch: str, *, live: bool = True) -> None:
         super().__init__()
-        self.launch = launch
+        self.launch, self.is_live = launch, live
         self.pipelines: list[Gst.Element] = []
         self.set_latency(0)
 
@@ -84,6 +84,7 @@ class LiveFactory(GstRtspServer.RTSPMediaFactory):
     def do_configure(self, media: GstRtspServer.RTSPMedia) -> None:
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)
         pipeline = media.get_element()
+        media.set_rate_control(not self.is_live)  # a camera sends at once, a file at the pace of its time stamps
         self.pipelines.append(pipeline)
         media.connect("unprepared", lambda _: self.pipelines.remove(pipeline))
 
@@ -101,7 +102,6 @@ class Publication:
 
     def __init__(self, path: str, encodings: list[str]) -> None:
         self.path, self.encodings = path, encodings
-        self.caps: list[Gst.Caps | None] = [None] * len(encodings)
         self.buffers = 0
         self._lock = threading.Lock()
         self._readers: list[Reader] = []
@@ -110,15 +110,19 @@ class Publication:
         with self._lock:
             self._readers.append(reader)
 
+    def remove(self, reader: Reader) -> None:
+        with self._lock:
+            self._readers = [other for other in self._readers if other is not reader]
+
     def take(self, sink: GstApp.AppSink, index: int) -> Gst.FlowReturn:
         """Hand one access unit of stream ``index`` to all readers."""
         sample = sink.emit("pull-sample")
         if sample is None:
             return Gst.FlowReturn.EOS
         self.buffers += 1
-        self.caps[index] = sample.get_caps()
         with self._lock:
-            self._readers = [reader for reader in self._readers if reader.give(index, sample)]
+            for reader in self._readers:
+                reader.give(index, sample)
         return Gst.FlowReturn.OK
 
     def end(self) -> None:
@@ -134,27 +138,26 @@ class Reader:
     REBASE_NS = 500_000_000
 
     def __init__(self, pipeline: Gst.Element, streams: int) -> None:
-        self._pipeline = pipeline
         self._sources = [pipeline.get_by_name(f"src{index}") for index in range(streams)]
         self._shift: int | None = None
 
-    def give(self, index: int, sample: Gst.Sample) -> bool:
-        """False once nobody reads any more."""
+    def give(self, index: int, sample: Gst.Sample) -> None:
         source = self._sources[index]
         clock = source.get_clock()
         if clock is None:
-            return True
+            return
         now = clock.get_time() - source.get_base_time()
         buffer = sample.get_buffer()
         stamp = buffer.pts if buffer.pts != Gst.CLOCK_TIME_NONE else buffer.dts
-        if self._shift is None or abs(stamp + self._shift - now) > self.REBASE_NS:
+        # Never later than now: a first picture that was late would delay all that follow.
+        if self._shift is None or not now - self.REBASE_NS < stamp + self._shift <= now:
             self._shift = now - stamp
         copy = buffer.copy()
         copy.pts = copy.dts = max(0, stamp + self._shift)
         caps = source.get_property("caps")
         if caps is None or not caps.is_equal(sample.get_caps()):  # sizes change, and with them the parameter sets
             source.set_property("caps", sample.get_caps())
-        return source.emit("push-buffer", copy) in (Gst.FlowReturn.OK, Gst.FlowReturn.FLUSHING)
+        source.emit("push-buffer", copy)
 
     def end(self) -> None:
         for source in self._sources:
@@ -182,8 +185,8 @@ class Relay:
     def note(self, context: GstRtspServer.RTSPContext) -> None:
         """Look at a request before anything else is done about it.
 
-        A publisher is told from the readers of his path by ANNOUNCE, with which only he begins. Requests come in
-        threads of GStreamer, one at a time in each.
+        A publisher is told from the readers of its path by ANNOUNCE, with which only publishers begin. Requests come
+        in threads of GStreamer, one at a time in each.
         """
         client = hash(context.client)
         if context.method == GstRtsp.RTSPMethod.ANNOUNCE:
@@ -212,7 +215,7 @@ class Relay:
 
 
 class RelayFactory(GstRtspServer.RTSPMediaFactory):
-    """One path: takes a publisher, and serves what he sends to those who read. The pipeline fits the announced SDP."""
+    """One path: takes a publisher, and serves what it sends to those who read. The pipeline fits the announced SDP."""
 
     def __init__(self, relay: Relay) -> None:
         super().__init__()
@@ -240,15 +243,20 @@ class RelayFactory(GstRtspServer.RTSPMediaFactory):
             return None
         encodings = publication.encodings
         pipeline = assembled(READER[encoding].format(index, 96 + index) for index, encoding in enumerate(encodings))
-        publication.add(Reader(pipeline, len(encodings)))
+        pipeline.publication, pipeline.reader = publication, Reader(pipeline, len(encodings))
+        publication.add(pipeline.reader)
         return pipeline
 
     def do_configure(self, media: GstRtspServer.RTSPMedia) -> None:
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)
-        publication = getattr(media.get_element(), "publication", None)
-        if publication is not None:
+        pipeline = media.get_element()
+        publication, reader = pipeline.publication, getattr(pipeline, "reader", None)
+        if reader is None:
             media.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
             media.connect("unprepared", lambda _: self.relay.stop(publication))
+        else:
+            media.set_rate_control(False)  # send at once, do not wait for the time stamps: they have passed
+            media.connect("unprepared", lambda _: publication.remove(reader))
 
 
 def assembled(parts: Iterable[str]) -> Gst.Element:
@@ -290,8 +298,8 @@ class Server(GstRtspServer.RTSPServer):
             mounts.add_factory(f"/{name}", permit(factory, OPEN_TO_ALL, KNOWN))
         mounts.add_factory("/auth", permit(self.guarded, KNOWN))
         if given.file:
-            file = LiveFactory(f'( filesrc location="{given.file}" ! qtdemux ! {REPEATING.format(4)} name=pay0 pt=96 )')
-            mounts.add_factory("/file", permit(file, OPEN_TO_ALL, KNOWN))
+            launch = f'( filesrc location="{given.file}" ! qtdemux ! {REPEATING.format(4)} name=pay0 pt=96 )'
+            mounts.add_factory("/file", permit(LiveFactory(launch, live=False), OPEN_TO_ALL, KNOWN))
         self.set_mount_points(mounts)
         self.set_auth(Guard(mounts, given.user, given.password, digest=given.digest))
 
