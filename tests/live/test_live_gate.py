@@ -28,7 +28,7 @@ def run(levels, period=0.5, **options):
     return amounts, gate
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.floats(0.0, 0.15),
     st.floats(0.33, 0.9),
@@ -48,7 +48,7 @@ def test_dusk_and_dawn_with_noise_switch_exactly_once(night, day, steps, noise, 
     assert (changes >= 0).all() if dusk else (changes <= 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_a_constant_scene_with_noise_never_switches(level, seed):
     levels = np.clip(level + np.random.default_rng(seed).normal(0, 0.03, 400), 0, 1)
