@@ -1,11 +1,13 @@
 """The models that go through TensorRT: shipped bundles, every network that exports at its published width, and SAM.
 
-Exports are kept in the scratch folder, as they take minutes. Networks have fresh weights: whether and how they build
-does not depend on what was learned, how well they stand fp16 and int8 does.
+Exports are kept in the scratch folder, as they take a while; they are for one size, which takes a third of the time
+that free sizes take. Networks have fresh weights: whether they build does not depend on what was learned, how well
+they stand fp16 and int8 does.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -57,23 +59,19 @@ def obtain(key: str, sam: Path | None) -> Model | str:
         return _sam(key, sam)
     folder = scratch() / "onnx"
     folder.mkdir(parents=True, exist_ok=True)
-    errors = []
-    network = model_costs.built(key)
+    network, size = model_costs.built(key), model_costs.THUMBNAIL
     interface = interface_of(network)
-    for name, size in (("free", None), ("144x256", model_costs.THUMBNAIL)):
-        path = folder / f"{key}-{name}.onnx"
+    path = folder / f"{key}-{size[0]}x{size[1]}.onnx"
+    if not path.is_file():
+        part = path.with_suffix(f".{os.getpid()}.part")
         try:
-            if not path.is_file():
-                part = path.with_suffix(".part")
-                part.write_bytes(to_onnx(network, interface, size))
-                part.replace(path)
+            part.write_bytes(to_onnx(network, interface, size))
         except Exception as error:  # what torch says against it is a result
-            errors.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
-            continue
-        system = key.removesuffix(model_costs.GUIDED_SUFFIX)
-        card = make_card(key, system, interface, 0, _NOTHING, Parity(0, 0, 0), {}, size=size)
-        return _with_card(path, card, "fresh weights; 144x256" + (", exported for that size only" if size else ""))
-    return f"does not export: {'; '.join(errors)}"
+            return f"does not export: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        part.replace(path)
+    system = key.removesuffix(model_costs.GUIDED_SUFFIX)
+    card = make_card(key, system, interface, 0, _NOTHING, Parity(0, 0, 0), {}, size=size)
+    return _with_card(path, card, "published width, fresh weights; exported for 144x256")
 
 
 def _sam(key: str, folder: Path | None) -> Model | str:
