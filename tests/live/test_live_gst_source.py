@@ -130,7 +130,7 @@ def test_caps_that_change_give_frames_of_the_new_size() -> None:
 @needs_gstreamer
 def test_the_end_of_a_pipeline_is_a_disconnect() -> None:
     with Collector(scene(count=10, more=" ! identity sync=true")) as reading:
-        reading.wait_frames(2, generation=2)
+        reading.wait_frames(2, after=1)
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
 
 
@@ -313,7 +313,7 @@ def test_srt_is_read_and_comes_back_after_a_kill(srt_sender: Callable[..., str])
         srt_sender.started[0].wait()  # type: ignore[attr-defined]
         reading.wait_state("reconnecting")
         srt_sender(int(address.rpartition(":")[2]))
-        reading.wait_frames(5, generation=2)
+        reading.wait_frames(5, after=1)
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
 
 

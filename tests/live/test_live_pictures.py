@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from live_collector import Collector
+from live_collector import UNSHAKEN, Collector
 
 from stream.errors import HdrNotSupported, InputNotFound, NothingDecodable, StreamError
 from stream.media.colour import ColourTags, put_tags
@@ -186,7 +186,7 @@ def test_undecodable_video_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_is_played_at_its_pace_and_over_and_over(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.mp4", rate=50)
-    with Collector(f"live:{path}") as reading:
+    with Collector(f"live:{path}", *UNSHAKEN) as reading:
         frames = reading.wait_frames(60)
     assert reading.source.generation == 1, "beginning again is no disconnect"
     steps = [later.pts - earlier.pts for earlier, later in itertools.pairwise(frames)]
