@@ -121,7 +121,8 @@ def dense(block: DenseBlock, x: Tensor) -> Tensor:
     known = [x]
     for conv in list(block.convs)[:4]:
         known.append(leaky(conv(torch.cat(known, dim=1))))
-    return x + 0.2 * block.convs[4](torch.cat(known, dim=1))
+    out: Tensor = x + 0.2 * block.convs[4](torch.cat(known, dim=1))
+    return out
 
 
 def rrdb(block: ResidualDenseBlock, x: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ def test_hrnet_exchanges_with_corners_aligned_and_a_relu_at_the_end() -> None:
     module = stirred(ExchangeModule((4, 6)), 0.3)
     xs = [picture(1, 4, 9, 12), picture(1, 6, 5, 6)]
     fine, coarse = (branch(x) for branch, x in zip(module.branches, xs, strict=True))
-    down, up = (paths[key] for paths, key in zip((module.fuse_layers[1], module.fuse_layers[0]), "01", strict=True))
+    up, down = module.get_submodule("fuse_layers.0.1"), module.get_submodule("fuse_layers.1.0")
     rows, columns = (torch.linspace(-1, 1, count, dtype=torch.float64) for count in (9, 12))
     places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]
     risen = F.grid_sample(up(coarse), places, mode="bilinear", align_corners=True)
