@@ -184,7 +184,8 @@ class Rig:
         self.events: list[tuple[str, dict]] = []
         self.release = threading.Event()
         """Set at the end, for hooks that a test lets wait."""
-        config = StreamConfig("cam", "rtsp://user:secret@camera/1", ("fake:",), Settings(**settings))
+        given = {"staleness": 60} | settings  # a busy machine may hold a frame up for a while
+        config = StreamConfig("cam", "rtsp://user:secret@camera/1", ("fake:",), Settings(**given))
         self.run = LiveRun(
             config,
             self.network,
@@ -213,7 +214,7 @@ class Rig:
         assert stats.frames_in == stats.frames_out + sum(stats.dropped.values())
         assert self.sink.end in (["closed"], ["aborted"], [])
 
-    def until(self, condition: Callable[[], object], timeout: float = 30) -> None:
+    def until(self, condition: Callable[[], object], timeout: float = 60) -> None:
         """Waits for the condition; the books are checked all the while."""
         deadline = time.monotonic() + timeout
         while not condition():

@@ -205,7 +205,7 @@ def test_an_enhancement_that_is_stuck_is_left_to_itself_and_replaced():
             hang.wait(60)
         return given
 
-    with Rig(enhance=enhance, limits=Limits(stuck_s=0.3, first_stuck_s=20)) as rig:
+    with Rig(enhance=enhance, limits=Limits(stuck_s=1.0, first_stuck_s=60)) as rig:
         feed_slowly(rig, 1)
         rig.source.feed(frame(1))
         rig.until(lambda: rig.run.stats().dropped)
@@ -245,7 +245,7 @@ def test_a_fault_in_the_source_opens_another_one_and_times_go_on():
     with Rig() as rig:
         feed_slowly(rig, 3)
         rig.source.feed(Injected("a bug"))
-        rig.until(lambda: len(rig.sources) == 2)
+        rig.until(lambda: len(rig.sources) >= 2)
         for number in range(3):
             rig.source.feed(frame(number, pts=number * 3600))
             rig.until(lambda number=number: len(rig.sink.written) == 4 + number)
@@ -257,10 +257,10 @@ def test_a_fault_in_the_source_opens_another_one_and_times_go_on():
 
 def test_a_source_that_hangs_without_saying_so_is_replaced():
     hang = threading.Event()
-    with Rig(limits=Limits(silent_s=0.3)) as rig:
+    with Rig(limits=Limits(silent_s=1.0)) as rig:
         feed_slowly(rig, 2)
         rig.source.feed(lambda: hang.wait(60))
-        rig.until(lambda: len(rig.sources) == 2)
+        rig.until(lambda: len(rig.sources) >= 2)
         rig.source.feed(frame(2))
         rig.until(lambda: len(rig.sink.written) == 3)
         hang.set()
@@ -462,7 +462,7 @@ def test_whatever_happens_in_whatever_order_every_frame_is_accounted_for(steps, 
                 for where in failing:
                     if step == f"bug {where}":
                         failing[where].add(number)
-                age = 3.0 if step == "old frame" else 0.0
+                age = 100.0 if step == "old frame" else 0.0
                 rig.source.feed(frame(number, generation=generation, size=size, age=age))
         if ending == "abort":
             rig.run.abort()
