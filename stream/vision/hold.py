@@ -1,9 +1,10 @@
 """Holds the exposure of what has been steady: an object that enters must not pump the rest of the picture.
 
 A network looks at the whole scene, so its wish for a wall changes when a lamp is carried past it. The wall's own luma
-tells: where it has stayed the same for a second or two, and the average has come to what was wished for, the node's
-exposure counts as established, and may change by a quarter of a code a second only. A wish that goes on pulling in one
-direction for more than four seconds is then followed faster and faster, as eyes adapt: nothing is held for good.
+tells: where it has stayed the same for the better part of a second, and the average has come to what was wished for,
+the node's exposure counts as established, and may change by a quarter of a code a second only. A wish that goes on
+pulling in one direction for more than four seconds is then followed faster and faster, as eyes adapt: nothing is held
+for good.
 
 Own design; that exposure is a state per region, and a background's is its own, is the rule this follows.
 """
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-ESTABLISHED_S = (1.0, 2.0)
+ESTABLISHED_S = (0.4, 0.8)
 """Steady time from which a node begins to be held, and from which it is held entirely."""
 RATE = 0.25
 """Codes of 255 per second."""

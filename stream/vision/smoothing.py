@@ -4,8 +4,8 @@ Each node keeps an exponential moving average of its curve, whose time constant 
 
 * Where the scene stays as it is, a change of the wish is the network's own unrest. The average behaves like a running
   mean, whose time constant grows with the time that the node has been steady, up to 2 s; and what has been steady for
-  so long is held, and changes by a quarter of a code a second (stream/vision/hold.py): an object that enters moves the
-  nodes that it covers and does not pump the rest.
+  a while is held, and changes by a quarter of a code a second (stream/vision/hold.py): an object that enters moves the
+  nodes that it covers and does not pump the rest; there, what is behind it stays as it was (stream/vision/backdrop.py).
 * Where the scene changes, getting brighter takes 0.4 s and getting clearly darker 0.1 s: headlights and flashes must
   not stay blown out. Dusk, and a light that is switched on, change the luma of the nodes themselves and are followed
   like this; slow changes in small steps, as soon as they show.

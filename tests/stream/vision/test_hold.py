@@ -15,7 +15,7 @@ from engines.planes import Planes
 from engines.thumbnail import sample
 from engines.tone_model import ToneModel
 from stream.vision.backdrop import Backdrop
-from stream.vision.hold import allowed, codes_between, established, pulled, settled
+from stream.vision.hold import ESTABLISHED_S, allowed, codes_between, established, pulled, settled
 from stream.vision.smoothing import GridSmoother
 
 HEIGHT, WIDTH, FPS, ENTERS = 144, 256, 8, 4.0
@@ -79,6 +79,13 @@ def test_a_bright_object_that_enters_does_not_pump_the_background(network: ToneM
         assert np.abs(now - still).max() <= 1
 
 
+def test_a_scene_that_is_a_second_old_is_not_pumped_either(network: ToneModel) -> None:
+    found = watch(network, lambda time: entering(time + ENTERS - 1), 3)
+    still = shown(found[7][0], street())[128:]
+    for grid, _ in found[9:]:
+        assert np.abs(shown(grid, street())[128:] - still).max() <= 2
+
+
 def test_the_object_leaves_no_trail(network: ToneModel) -> None:
     found = watch(network, entering, ENTERS + 6)
     still = shown(found[round(ENTERS * FPS) - 1][0], street())[56:112, :80]
@@ -97,8 +104,9 @@ def test_a_light_that_is_switched_on_is_followed_within_a_second(network: ToneMo
 
 
 def test_what_is_held_is_told_by_time_and_by_having_arrived() -> None:
-    times = np.float32([0.5, 1.0, 1.5, 2.0, 60.0])
-    np.testing.assert_allclose(established(times), [0, 0, 0.5, 1, 1])
+    first, last = ESTABLISHED_S
+    times = np.float32([0.5 * first, first, (first + last) / 2, last, 60.0])
+    np.testing.assert_allclose(established(times), [0, 0, 0.5, 1, 1], atol=1e-5)
     none, codes = np.zeros(5, np.float32), np.float32([1, 1, 1, 9, 1])
     np.testing.assert_array_equal(settled(none, codes, times), [0, 0, 1, 0, 1])
     np.testing.assert_array_equal(settled(none + 1, codes, times), [0, 0, 1, 1, 1])
