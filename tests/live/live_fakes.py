@@ -184,7 +184,7 @@ class Rig:
         self.events: list[tuple[str, dict]] = []
         self.release = threading.Event()
         """Set at the end, for hooks that a test lets wait."""
-        given = {"staleness": 60} | settings  # a busy machine may hold a frame up for a while
+        given = {"staleness": 60, "away": "pause"} | settings  # a busy machine may hold a frame up for a while
         config = StreamConfig("cam", "rtsp://user:secret@camera/1", ("fake:",), Settings(**given))
         self.run = LiveRun(
             config,

@@ -148,7 +148,7 @@ def test_output_times_only_rise_whatever_comes(steps):
 
 
 def test_a_run_shows_the_notice_and_counts_it_apart():
-    with Rig() as rig:
+    with Rig(away="hold") as rig:
         for number in range(3):
             rig.source.feed(frame(number))
             rig.until(lambda number=number: len(rig.sink.written) > number)

@@ -269,7 +269,7 @@ def test_a_source_that_hangs_without_saying_so_is_replaced():
 
 
 def test_a_source_that_says_that_it_is_away_is_left_in_peace():
-    with Rig(limits=Limits(silent_s=0.3), away="pause") as rig:
+    with Rig(limits=Limits(silent_s=0.3)) as rig:
         feed_slowly(rig, 1)
         rig.source.state = SourceState.RECONNECTING
         watched = time.monotonic()
