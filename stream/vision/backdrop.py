@@ -72,6 +72,10 @@ class Backdrop:
         found = carried(fields, np.broadcast_to(distance, (*self.luma.shape, 2)))
         return Backdrop(found[..., :-3], found[..., -3], found[..., -2], found[..., -1])
 
+    def covered(self, unlike: Floats) -> Floats:
+        """How far something else is where the memory still knows what was, [rows, cols] in 0..1."""
+        return unlike * self._known()
+
     def behind(self, curves: Floats, luma: Floats, unlike: Floats, much: float = 1.0) -> Floats:
         """Curves [rows, cols, 9], bent near what is not covered so that what is covered shows as it was.
 

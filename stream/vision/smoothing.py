@@ -38,6 +38,8 @@ _CLEARLY_DARKER = np.float32(0.04)
 _UNCHANGED, _CLEARLY_CHANGED = np.float32(0.01), np.float32(0.05)
 """Change of the square root of a node's luma that counts as none, and as a changed scene; noise of codec and sensor
 stays below the first, averaged over a node."""
+_PASSING = np.float32(2.5)
+"""How many times longer what covers an established node has to be steady."""
 _SCENERY = np.float32(0.3)
 """Share of the picture from which a region is no object: that a wall is called a region is no change of the wall."""
 _SAME_OBJECT, _OTHER_OBJECT = np.float32(0.2), np.float32(0.5)
@@ -118,8 +120,9 @@ class GridSmoother:
         before = state.grid.coefficients
         changed = np.maximum(_changed(luma, state.luma), _exchanged(objects, state.objects))
         steady = ((state.steady_s + np.float32(seconds)) * (1 - changed)).astype(np.float32)
-        held = established(steady) * state.settled
         unlike = _changed(luma, state.backdrop.luma)
+        # What covers something that is known has to stay for longer to become the scene itself.
+        held = established(steady / (1 + (_PASSING - 1) * state.backdrop.covered(unlike))) * state.settled
         free = (held < 1).astype(np.float32)
         back = state.backdrop.returning(unlike) * free
         bent = state.backdrop.behind(wish.coefficients, luma, unlike)
