@@ -8,12 +8,14 @@
 #   make lock     resolve the pinned, hashed requirement files again
 #   make clean    remove results and caches; make distclean removes .venv too
 #
-# Variables: PYTHON (interpreter that makes the environment), VENV (where), TORCH (which build the tests use).
+# Variables: PYTHON (interpreter that makes the environment), VENV (where), TORCH (which build the tests use),
+# WORKERS (processes that run the tests), PYTEST (further options of pytest).
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 OUT ?= out
+WORKERS ?= logical
 
 BIN := $(VENV)/bin
 CLIP := demo/night-street.mp4
@@ -59,8 +61,9 @@ lint: $(VENV)/.dev
 gstreamer:
 	@scripts/install-gstreamer --if-possible
 
+# On all cores, up to four: one more process needs about a gigabyte for torch. `make test WORKERS=0` uses one process.
 test: lint gstreamer
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks throughput

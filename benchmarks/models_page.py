@@ -33,7 +33,7 @@ _LEGEND = """\
   without adapting the brightness to the reference. "card of bundle": through the path that ships, 8-bit 4:2:0 planes
   and the grid; all others in torch on whole pictures. With SKF: the arm with the most of it. "small" and a number of
   steps stand for the small variant of a recipe: minutes on a CPU, far from a paper's schedule; no figure here can be
-  held against a paper's. By eye, after as much, KinD is nearly grey, HWMNet brownish, EnlightenGAN red in the shadows,
+  held against a paper's. By eye, after as much, HWMNet is brownish, EnlightenGAN red in the shadows,
   Wakeup-Darkness still dark: only what cards are named for is shipped.
 - Export: 99th percentile of the difference between ONNX Runtime and torch in codes of 255, over made-up pictures of
   several sizes, odd ones too, and over extra inputs of zeros and random ones. It must be at most 1. Weights are random,
