@@ -27,6 +27,7 @@ METHODS = (
     "ema",
     "denoise",
     "regions",
+    "best-grid",
 )
 EVERY = (5, 15, 30, 60)
 """Frames between two key frames of the ablation."""

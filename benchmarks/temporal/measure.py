@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 from benchmarks import machine, report
@@ -12,7 +13,7 @@ from benchmarks.temporal import METHODS, PAGE, PICTURES, pages, pictures, plots
 from benchmarks.temporal.clips import clips
 from benchmarks.temporal.ours import VARIANTS, Segmenters, ours
 from benchmarks.temporal.outcome import Method, NotAvailable, Outcome
-from benchmarks.temporal.peers import as_it_is, clahe, filtered, full_size, gamma, per_frame
+from benchmarks.temporal.peers import as_it_is, best_grid, clahe, filtered, full_size, gamma, per_frame
 from benchmarks.temporal.regions import Eyes, InStep, opened_sam, sam_regions, shuffled, true_regions
 from benchmarks.temporal.scores import Truth, scores
 from engines.errors import EngineError
@@ -83,6 +84,7 @@ def about(clip: NightClip) -> dict[str, Any]:
         "size": list(clip.size),
         "fps": clip.fps,
         "encoded": clip.encoded is not None,
+        "measured": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
 
@@ -98,6 +100,7 @@ def methods(given: argparse.Namespace) -> dict[str, Method]:
         "atadenoise+eq": filtered("atadenoise"),
         **{name: ours(given.bundle, options) for name, options in VARIANTS.items()},
         "regions": live_sam(given),
+        "best-grid": best_grid,
     }
     return {name: known[name] for name in METHODS if name in given.methods}
 

@@ -1,12 +1,10 @@
 """The product in its variants: the same network, with more and more of what it does in time.
 
-A variant is a table of keyword arguments of ``stream.vision.enhancer.Enhancer``. One that this version does not know is
-left out where it asks for what happens anyway, and makes the variant unavailable otherwise.
+A variant is a table of keyword arguments of ``stream.vision.enhancer.Enhancer``.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +13,8 @@ import numpy as np
 
 from benchmarks.night import NightClip
 from benchmarks.temporal.frames import frames_of, kept
-from benchmarks.temporal.operators import fitted_operator, grid_operator
-from benchmarks.temporal.outcome import Method, NotAvailable, Outcome
+from benchmarks.temporal.operators import grid_operator
+from benchmarks.temporal.outcome import Method, Outcome
 from engines.bundle import load_bundle
 from engines.tone_model import ToneModel
 from stream.settings import Settings
@@ -30,7 +28,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "denoise": {"smoothing": True, "denoise": "auto", "motion": True, "network_every": _EVERY},
 }
 """``plain`` asks the network on every frame, the others as the product does."""
-_HAPPENS_ANYWAY: dict[str, Any] = {"smoothing": True, "denoise": "off", "motion": False}
 _NOTHING = np.zeros((1, 1), np.uint8)
 """The regions of a frame while none are known."""
 
@@ -55,7 +52,7 @@ def ours(
         telemetry, outcome = Telemetry(), Outcome()
         model = ToneModel(load_bundle(bundle))
         extra = {} if segmenters is None else knowing(model, segmenters(clip), every)
-        enhancer: Any = Enhancer(model, threads=1, telemetry=telemetry, **known(options | extra))
+        enhancer = Enhancer(model, threads=1, telemetry=telemetry, **options, **extra)
         begun = time.perf_counter()
         try:
             for seq, frame in enumerate(frames_of(clip)):
@@ -65,15 +62,12 @@ def ours(
                 shown = enhancer(frame)
                 outcome.latency.add(time.perf_counter() - started)
                 outcome.planes.append(kept(shown.planes))
-                grid = getattr(enhancer, "grid", None)
-                outcome.fitted |= grid is None
-                outcome.operators.append(
-                    fitted_operator(frame.planes, shown.planes) if grid is None else grid_operator(grid)
-                )
+                assert enhancer.grid is not None, "there is a grid after every frame"
+                outcome.operators.append(grid_operator(enhancer.grid))
                 if extra:
                     outcome.regions.append(_NOTHING if enhancer.regions is None else enhancer.regions.ids.copy())
         finally:
-            getattr(enhancer, "close", lambda: None)()
+            enhancer.close()
         outcome.stages = telemetry.snapshot().stages
         outcome.counts = _counts(enhancer)
         return outcome
@@ -89,25 +83,11 @@ def knowing(model: ToneModel, segmenter: Any, every: object) -> dict[str, Any]:
     return {"semantics": Semantics(segmenter, mode), "colours": model.card.region_colours}
 
 
-def known(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that ``Enhancer`` takes. Raises ``NotAvailable`` if one that matters is not among them."""
-    parameters = inspect.signature(Enhancer).parameters
-    missing = [name for name in wanted if name not in parameters]
-    matter = [name for name in missing if name not in _HAPPENS_ANYWAY or wanted[name] != _HAPPENS_ANYWAY[name]]
-    if matter:
-        raise NotAvailable(f"this version's enhancer does not know {', '.join(matter)}")
-    return {name: value for name, value in wanted.items() if name in parameters}
-
-
-def _counts(enhancer: Any) -> dict[str, float]:
+def _counts(enhancer: Enhancer) -> dict[str, float]:
     """What the product counts of a run."""
     counts = {name: getattr(enhancer, name) for name in ("cuts", "network_runs", "network_failures")}
-    semantics = getattr(enhancer, "semantics", None)
+    semantics = enhancer.semantics
     if semantics is not None:
         wanted = ("runs", "failures", "empty", "cpu_seconds")
-        counts |= {
-            f"segmenter_{name}": round(getattr(semantics.segmenter, name), 2)
-            for name in wanted
-            if hasattr(semantics.segmenter, name)
-        }
+        counts |= {f"segmenter_{name}": round(getattr(semantics.segmenter, name), 2) for name in wanted}
     return counts

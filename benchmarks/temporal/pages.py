@@ -20,6 +20,9 @@ _COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("excess_warping", "excess warping, codes", 2),
     ("flicker_rms", "flicker 1-10 Hz, %", 2),
     ("background_change", "background, codes", 2),
+    ("lamp_change", "lamps, codes", 1),
+    ("objects_luma", "objects, luma", 2),
+    ("objects_detail", "objects, detail", 2),
     ("cut_frames", "cut, frames", 0),
     ("cut_frames_tone", "cut, tone", 0),
     ("ghost", "ghost", 3),
@@ -61,6 +64,9 @@ the clean scene, nothing is levelled to its mean first.
   operator of the frame before the entry makes of each frame.
 * **cut**: frames of the slowest cut until PSNR is within 0.5 dB of where it settles, of whole pictures (noise needs
   time to settle) and, as *tone*, of 8x8 means; **ghost**: share of the old scene in the first frame of the new one.
+* **lamps**: mean change of luma where the dark picture is 200 and brighter; **objects**: mean luma of the moving
+  objects, and its spread inside of each, over those of the truth, where all is in even light: who stands against the
+  light is readable as these come near 1.
 * **MABD-MSE** and **AB(Var)**: luma 0..1, times 1e-6; compare them inside one table only.
 * **ms**: wall-clock time a frame of everything but decoding and encoding, one thread.
 """
@@ -70,12 +76,17 @@ _METHODS = """\
 `atadenoise+eq` are FFmpeg's denoisers with their defaults, followed by `eq`, whose gamma is set once by the first frame
 (to a mean of 0.42), with black at 0 and saturation 1.5. `plain` is our network on every frame and nothing in time;
 `ema` adds the smoothing of the grid, `denoise` motion and the temporal denoiser, `regions` SAM's regions, carried by
-motion between key frames.
+motion between key frames. `best-grid` is no method: it is fitted to the truth of every frame, and says what a network
+could make of the same pass without any denoising.
 """
 
 _COMPRESSED = """\
-At CRF 28 H.264 has frozen or smoothed nine tenths of the noise in time before we see it. What a denoiser does shows in
-uncompressed clips; there too the input is noisier, so PSNR before it is lower.
+At CRF 28 H.264 has frozen or smoothed nine tenths of the noise in time before we see it: on the still clip 94 % of the
+pixels are exactly what they were a frame earlier, and the rest jump in whole blocks and stay. There is nothing left to
+average, and a denoiser that averaged jumps would smear; its residual there is 1. What a denoiser does shows in
+uncompressed clips; there too the input is noisier, so PSNR before it is lower. What keeps PSNR low is tone: the network
+does not undo the uneven light of these clips, nor does it know the exposure that the truth happens to have; how far it
+is from what the same pass could do, `best-grid` says.
 """
 
 
@@ -91,14 +102,14 @@ def page(found: dict[str, Any]) -> str:
     for title, rows in grouped(found.get("rows", {}).values()):
         columns = tuple(column for column in _COLUMNS if not (column[0].startswith("ms_") and _busy(found)))
         stages = "" if _busy(found) else _stages(rows)
-        parts.append(f"## {title}\n\n{_table(rows, columns)}\n{stages}{_missing(rows)}")
+        parts.append(f"## {title}\n\n{_table(rows, columns)}\n{_when(rows)}{stages}{_missing(rows)}")
     ablation = grouped(found.get("ablation", {}).values())
     if ablation:
         parts.append(
             "## What regions add\n\nThe same network and the same variant, `denoise`, with regions from elsewhere.\n"
         )
     for title, rows in ablation:
-        parts.append(f"### {title}\n\n{_table(rows, _REGION_COLUMNS)}\n{_missing(rows)}")
+        parts.append(f"### {title}\n\n{_table(rows, _REGION_COLUMNS)}\n{_when(rows)}{_missing(rows)}")
     commands = "\n".join(found.get("commands", ["python -m benchmarks temporal"]))
     parts.append(f"## Commands\n\n```\n{commands}\n```\n")
     return "\n".join(parts)
@@ -177,6 +188,15 @@ def _stages(methods: list[list[Row]]) -> str:
     rows = with_stages[-1]
     parts = [f"{name} {p50:.2f} / {p95:.2f}" for name, (p50, p95) in rows[0]["stages_ms"].items()]
     return f"\nStages of `{rows[0]['method']}`, ms p50 / p95: {', '.join(parts)}.\n"
+
+
+def _when(methods: list[list[Row]]) -> str:
+    """When the rows were measured: not all of them need be from one run, or of the same version."""
+    times: dict[str, list[str]] = defaultdict(list)
+    for rows in methods:
+        if "psnr" in rows[0]:
+            times[rows[0].get("measured", "before times were kept")].append(f"`{rows[0]['method']}`")
+    return "\nMeasured " + "; ".join(f"{at}: {', '.join(names)}" for at, names in sorted(times.items())) + ".\n"
 
 
 def _missing(methods: list[list[Row]]) -> str:

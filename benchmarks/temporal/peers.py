@@ -15,7 +15,9 @@ from benchmarks.temporal.operators import Operator, fitted_operator, grid_operat
 from benchmarks.temporal.outcome import Method, NotAvailable, Outcome
 from engines.bundle import load_bundle
 from engines.curve import cpu
+from engines.curve.fit import fit
 from engines.planes import Bytes, Planes
+from engines.thumbnail import sample
 from engines.tone_model import ToneModel
 
 _USUAL_MEAN = 0.42
@@ -71,8 +73,6 @@ def per_frame(bundle: str) -> Method:
     """A network on every frame's thumbnail, its grid applied as it is: nothing is smoothed, nothing carried on."""
 
     def run(clip: NightClip) -> Outcome:
-        from engines.thumbnail import sample
-
         model = ToneModel(load_bundle(bundle))
 
         def change(planes: Planes) -> tuple[Planes, Operator]:
@@ -84,6 +84,18 @@ def per_frame(bundle: str) -> Method:
         return one_by_one(clip, change)
 
     return run
+
+
+def best_grid(clip: NightClip) -> Outcome:
+    """What the operator could reach: the grid that best maps each dark frame to the truth, which nobody knows."""
+    outcome = Outcome()
+    for planes, clean in zip(clip.dark, clip.clean, strict=True):
+        grid = fit(sample(planes), sample(from_rgb(clean, planes)))
+        shown = kept(planes)
+        cpu.apply(planes, grid, shown, 1)
+        outcome.planes.append(shown)
+        outcome.operators.append(grid_operator(grid))
+    return outcome
 
 
 def full_size(bundle: str) -> Method:

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks import temporal_metrics as metrics
 from benchmarks.night import NightClip
 from benchmarks.temporal.frames import Floats, luma_codes, rgb_luma, to_rgb
+from benchmarks.temporal.light import lamp_change, objects_seen
 from benchmarks.temporal.outcome import Outcome
 from benchmarks.temporal_metrics.arrays import Array, Bools, Doubles
 from engines.planes import Bytes
@@ -98,6 +99,7 @@ def scores(truth: Truth, outcome: Outcome) -> dict[str, Any]:
         "region_pumping": _region_pumping(truth, shown),
         **pumped["figures"],
         **_cuts(truth, shown, psnr),
+        **_light(truth, shown),
         **_masks(truth, outcome),
         "ms_p50": 1e3 * outcome.latency.quantile(0.5) if outcome.latency.count else None,
         "ms_p95": 1e3 * outcome.latency.quantile(0.95) if outcome.latency.count else None,
@@ -188,6 +190,15 @@ def _cuts(truth: Truth, shown: _Shown, psnr: Doubles) -> dict[str, Any]:
         "cut_frames": _most(whole),
         "cut_frames_tone": _most(tone),
         "ghost": max(ghosts, key=abs) if ghosts else None,
+    }
+
+
+def _light(truth: Truth, shown: _Shown) -> dict[str, float | None]:
+    seen = objects_seen(truth.clip, shown.luma, truth.luma)
+    return {
+        "lamp_change": lamp_change(truth.clip, shown.luma, truth.given),
+        "objects_luma": None if seen is None else seen[0],
+        "objects_detail": None if seen is None else seen[1],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from benchmarks.__main__ import main
 from benchmarks.machine import ffmpeg_binary
 from benchmarks.night import NightClip
 from benchmarks.temporal import PAGE, goals, ours, pages, peers
-from benchmarks.temporal.frames import as_frame, frames_of, from_rgb, luma_codes, to_rgb
+from benchmarks.temporal.frames import as_frame, frames_of, from_rgb, luma_codes, rgb_luma, to_rgb
+from benchmarks.temporal.light import lamp_change, objects_seen
 from benchmarks.temporal.measure import in_step, measured
 from benchmarks.temporal.operators import fitted_operator, grid_operator
 from benchmarks.temporal.outcome import NotAvailable, Outcome
+from benchmarks.temporal.peers import as_it_is, best_grid
 from benchmarks.temporal.regions import InStep, by_size, shuffled, true_regions
 from benchmarks.temporal.scores import Truth, scores
 from engines.curve import cpu
@@ -156,6 +159,9 @@ class _Enhancer:
         self.semantics, self.regions = semantics, None
         self.grid = CurveGrid(np.float32(2) * CurveGrid.identity(18, 32).coefficients)
 
+    def close(self) -> None:
+        pass
+
     def __call__(self, frame: Any) -> Any:
         if self.semantics is not None:
             found = self.semantics.segmenter.take()
@@ -167,17 +173,32 @@ class _Enhancer:
         return shown
 
 
-def test_what_this_version_does_not_know_is_said(monkeypatch: pytest.MonkeyPatch, square_root_bundle: Path) -> None:
+def test_the_product_without_regions_is_judged(monkeypatch: pytest.MonkeyPatch, square_root_bundle: Path) -> None:
     monkeypatch.setattr(ours, "Enhancer", _Enhancer)
     clip = clip_by_hand(12, enters=4)
-    with pytest.raises(NotAvailable, match="denoise, motion"):
-        ours.ours(str(square_root_bundle), {"denoise": "auto", "motion": True, "network_every": 2})(clip)
-    left_out = {"smoothing": True, "denoise": "off", "motion": False, "network_every": 2}
-    found = scores(Truth(clip), ours.ours(str(square_root_bundle), left_out)(clip))
+    found = scores(Truth(clip), ours.ours(str(square_root_bundle), {"network_every": 2})(clip))
     assert found["curve_jitter"] == 0
     assert found["counts"] == {"cuts": 3, "network_runs": 0, "network_failures": 0}
     assert found["ms_p50"] > 0
     assert found["j"] is None
+
+
+def test_the_grid_that_is_fitted_to_the_truth_beats_the_input() -> None:
+    clip = clip_by_hand(6, enters=3)
+    truth = Truth(clip)
+    assert scores(truth, best_grid(clip))["psnr"] > scores(truth, as_it_is(clip))["psnr"] + 3
+
+
+def test_lamps_and_objects_are_measured_where_they_are() -> None:
+    clip = clip_by_hand(6, enters=3)
+    luma = np.stack([rgb_luma(picture) for picture in clip.clean])
+    given = np.stack([luma_codes(planes) for planes in clip.dark])
+    luma += np.arange(luma.shape[2]) % 7
+    assert objects_seen(clip, luma, luma) == pytest.approx((1, 1))
+    assert objects_seen(clip, luma / 2, luma) == pytest.approx((0.5, 0.5))
+    assert lamp_change(clip, given + 7, given) in (None, pytest.approx(7))
+    lamp = replace(clip, quiet=[replace(planes, y=np.full_like(planes.y, 235)) for planes in clip.dark])
+    assert lamp_change(lamp, given + 7, given) == pytest.approx(7)
 
 
 def test_regions_of_the_product_are_judged(monkeypatch: pytest.MonkeyPatch, square_root_bundle: Path) -> None:
