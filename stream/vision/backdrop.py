@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engines.curve.grid import SLOPE_AT_BLACK, SLOPE_AT_WHITE
 from stream.vision.carry import carried
+from stream.vision.opencv import opencv
 
 Floats = NDArray[np.float32]
 
@@ -133,23 +134,20 @@ def curve_at(coefficients: Floats, luma: Floats) -> Floats:
 
 def _farthest(values: Floats, origin: Floats) -> Floats:
     """Of the values in 3x3 around each place the one farthest from its ``origin``; NaN are none, ``origin`` if all."""
-    rows, cols = values.shape
-    padded = np.pad(values, 1, constant_values=np.nan)
-    found = origin
-    for i in range(3):
-        for j in range(3):
-            value = padded[i : i + rows, j : j + cols]
-            found = np.where(np.abs(value - origin) > np.abs(found - origin), value, found)
+    none = np.isnan(values)
+    if none.all():
+        return origin
+    cv2, square = opencv(), np.ones((3, 3), np.uint8)
+    most = cv2.dilate(np.where(none, np.float32(-1), values), square)
+    least = cv2.erode(np.where(none, np.float32(2), values), square)
+    farther = np.where(most - origin > origin - least, most, least)
+    found: Floats = np.where(most < 0, origin, farther)
     return found
 
 
 def _near(uncovered: Floats) -> Floats:
     """The most of the values in 3x3 around each place, and half of that in 5x5."""
-    rows, cols = uncovered.shape
-    found = np.zeros_like(uncovered)
-    padded = np.pad(uncovered, 2)
-    for i in range(5):
-        for j in range(5):
-            share = np.float32(1 if 1 <= i <= 3 and 1 <= j <= 3 else 0.5)
-            found = np.maximum(found, share * padded[i : i + rows, j : j + cols])
+    cv2 = opencv()
+    near = cv2.dilate(uncovered, np.ones((3, 3), np.uint8))
+    found: Floats = np.maximum(near, cv2.dilate(uncovered, np.ones((5, 5), np.uint8)) * np.float32(0.5))
     return found

@@ -16,7 +16,7 @@ from engines.thumbnail import Thumbnail
 from stream.media import Frame
 from stream.telemetry import Telemetry
 from stream.vision.denoiser import Amount, Denoiser
-from stream.vision.knowledge import extra_inputs, region_weights
+from stream.vision.knowledge import extra_inputs
 from stream.vision.observer import Observation, Observer
 from stream.vision.regions import Regions
 from stream.vision.scene import Change, snapshot
@@ -97,7 +97,7 @@ class Enhancer:
         self._turn(seen)
         regions = self._carry(seen)
         self._wish(self._predict, seen, regions)
-        grid = self._smooth(seen, regions)
+        grid = self._smooth(seen)
         self._look(frame, seen, grid)
         self._shown = grid
         self.grid = grid.blend(self.strength)
@@ -154,7 +154,7 @@ class Enhancer:
         embedding = self.semantics.embedding if "embedding" in predict.extra_inputs else None
         return extra_inputs(predict.extra_inputs, regions, embedding, seen.thumbnail, self._colours)
 
-    def _smooth(self, seen: Observation, regions: Regions | None) -> CurveGrid:
+    def _smooth(self, seen: Observation) -> CurveGrid:
         """The wish, smoothed over the time since the last frame; at a cut as it is."""
         luma = seen.thumbnail.y
         rows, cols = (side // CELL for side in luma.shape)
@@ -164,9 +164,7 @@ class Enhancer:
         if self._smoother is not None:
             with self._telemetry.stage("smooth").measure():
                 node_luma = luma.reshape(rows, CELL, cols, CELL).mean(axis=(1, 3))
-                known = regions is not None and regions.ids.shape == luma.shape
-                weights = region_weights(regions)[0] if regions is not None and known else None
-                grid = self._smoother.step(self._wanted, node_luma, seen.seconds, seen.motion, weights)
+                grid = self._smoother.step(self._wanted, node_luma, seen.seconds, seen.motion)
         if seen.change is Change.CUT:
             self._observer.rebase(seen, grid)
         return grid

@@ -10,7 +10,9 @@ Each node keeps an exponential moving average of its curve, whose time constant 
   not stay blown out. Dusk, and a light that is switched on, change the luma of the nodes themselves and are followed
   like this; slow changes in small steps, as soon as they show.
 * Where content moves, its average goes with it (stream/vision/carry.py).
-* Where an object's region appears or goes, the node is free to follow: knowledge that arrives late counts at once.
+
+What is known of regions changes the wish, and is met like any other change of it: segmenters find other regions in the
+same scene from one look to the next, and what follows them at once pumps.
 
 Whether a node gets darker is judged where its curve is used, at the mean luma of the scene around it; a mid-tone would
 not do, since a dark cell holds no mid-tones and the network leaves that part of its curve to chance. The fast constant
@@ -40,10 +42,6 @@ _UNCHANGED, _CLEARLY_CHANGED = np.float32(0.01), np.float32(0.05)
 stays below the first, averaged over a node."""
 _PASSING = np.float32(2.5)
 """How many times longer what covers an established node has to be steady."""
-_SCENERY = np.float32(0.3)
-"""Share of the picture from which a region is no object: that a wall is called a region is no change of the wall."""
-_SAME_OBJECT, _OTHER_OBJECT = np.float32(0.2), np.float32(0.5)
-"""Change of the share of objects in a cell that counts as none, and as another content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,6 @@ class State:
     grid: CurveGrid
     luma: Floats
     """Mean luma [rows, cols] that the curves were made for."""
-    objects: Floats
-    """Share of objects' regions [rows, cols] that the curves were made for."""
     steady_s: Floats
     """How long each node [rows, cols] has been steady, in seconds."""
     settled: Floats
@@ -68,12 +64,12 @@ class State:
     camera: Floats
 
     @staticmethod
-    def first(wish: CurveGrid, luma: Floats, objects: Floats) -> State:
+    def first(wish: CurveGrid, luma: Floats) -> State:
         """The beginning of a scene."""
         none = np.zeros_like(luma)
         backdrop = Backdrop.unknown(wish.coefficients, luma)
         still = np.zeros((*luma.shape, 2), np.float32)
-        return State(wish, luma, objects, none, none, none, backdrop, still, np.zeros(2, np.float32))
+        return State(wish, luma, none, none, none, backdrop, still, np.zeros(2, np.float32))
 
 
 class GridSmoother:
@@ -94,31 +90,22 @@ class GridSmoother:
         """The smoothed grid."""
         return None if self.state is None else self.state.grid
 
-    def step(
-        self,
-        wish: CurveGrid,
-        luma: Floats,
-        seconds: float,
-        motion: Flow | None = None,
-        regions: Floats | None = None,
-    ) -> CurveGrid:
+    def step(self, wish: CurveGrid, luma: Floats, seconds: float, motion: Flow | None = None) -> CurveGrid:
         """Move towards ``wish`` as far as ``seconds`` since the last step allow, and return the new average.
 
         ``luma`` [rows, cols] in 0..1 is the mean luma of the scene at each node, ``motion`` since the last step, of a
-        size that the nodes divide, ``regions`` [17, rows, cols] the share of each region at each node, index 0 the
-        background; None where they are not known. The first step, and the first after a change of the grid's size,
-        takes the wish as it is.
+        size that the nodes divide. The first step, and the first after a change of the grid's size, takes the wish as
+        it is.
         """
-        objects = _objects(regions, luma)
         state = self.state
         if state is None or state.grid.coefficients.shape != wish.coefficients.shape:
-            self.state = State.first(wish, luma, objects)
+            self.state = State.first(wish, luma)
             return wish
         if motion is not None:
             state = _along(state, motion)
         seconds = max(seconds, 0.0)
         before = state.grid.coefficients
-        changed = np.maximum(_changed(luma, state.luma), _exchanged(objects, state.objects))
+        changed = _changed(luma, state.luma)
         steady = ((state.steady_s + np.float32(seconds)) * (1 - changed)).astype(np.float32)
         unlike = _changed(luma, state.backdrop.luma)
         # What covers something that is known has to stay for longer to become the scene itself.
@@ -141,7 +128,6 @@ class GridSmoother:
         self.state = State(
             grid,
             state.luma + alpha * (luma - state.luma),
-            state.objects + alpha * (objects - state.objects),
             steady,
             settled(state.settled, codes, steady),
             pulled(state.pulled_s, share, direction, seconds),
@@ -172,22 +158,6 @@ def _changed(luma: Floats, before: Floats) -> Floats:
     return changed
 
 
-def _objects(regions: Floats | None, luma: Floats) -> Floats:
-    """Share of each node that belongs to regions smaller than scenery."""
-    if regions is None:
-        return np.zeros_like(luma)
-    found = regions[1:]
-    small = found.mean(axis=(1, 2)) < _SCENERY
-    shares: Floats = np.clip(np.tensordot(small.astype(np.float32), found, 1), 0, 1).astype(np.float32)
-    return shares
-
-
-def _exchanged(objects: Floats, before: Floats) -> Floats:
-    apart = np.abs(objects - before)
-    exchanged: Floats = np.clip((apart - _SAME_OBJECT) / (_OTHER_OBJECT - _SAME_OBJECT), 0, 1).astype(np.float32)
-    return exchanged
-
-
 def _along(state: State, motion: Flow) -> State:
     """The state with every node's content carried to where it is now, and the backdrop moved as the camera did."""
     step, sure = cell_motion(motion, state.grid.rows, state.grid.cols)
@@ -195,11 +165,11 @@ def _along(state: State, motion: Flow) -> State:
     camera = state.camera + (np.median(step[sure], axis=0) if sure.any() else 0)
     now, pan = due(travelled), due(camera)
     grid = state.grid
-    of_nodes = np.stack((state.luma, state.objects, state.steady_s, state.settled, state.pulled_s), axis=-1)
+    of_nodes = np.stack((state.luma, state.steady_s, state.settled, state.pulled_s), axis=-1)
     if now.any():
         grid = CurveGrid(carried(grid.coefficients, now))
         of_nodes = carried(of_nodes, now)
-    luma, objects, steady_s, arrived, pulled_s = np.moveaxis(of_nodes, -1, 0)
+    luma, steady_s, arrived, pulled_s = np.moveaxis(of_nodes, -1, 0)
     backdrop = state.backdrop.moved(pan) if pan.any() else state.backdrop
     rest = (camera - pan).astype(np.float32)
-    return State(grid, luma, objects, steady_s, arrived, pulled_s, backdrop, travelled - now, rest)
+    return State(grid, luma, steady_s, arrived, pulled_s, backdrop, travelled - now, rest)

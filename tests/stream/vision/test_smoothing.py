@@ -259,34 +259,6 @@ def test_a_slow_dusk_is_followed(share):
     assert off[-1] < 3
 
 
-def regions_with(cells) -> np.ndarray:
-    weights = np.zeros((17, ROWS, COLS), np.float32)
-    for row, col in cells:
-        weights[3, row, col] = 1
-    weights[0] = 1 - weights[3]
-    return weights
-
-
-def test_where_an_objects_region_appears_the_node_is_free_and_nowhere_else():
-    smoother = GridSmoother()
-    for _ in range(30):
-        smoother.step(gain(2), LUMA, 0.1, regions=regions_with([]))
-    for _ in range(10):
-        out = smoother.step(gain(4), LUMA, 0.1, regions=regions_with([(1, 1), (1, 2)])).coefficients[..., 0]
-    assert out[1, 1] > 3
-    assert (out[0] - 2).max() * 25.5 <= 0.25
-
-
-def test_scenery_that_gets_a_region_is_no_object():
-    smoother = GridSmoother()
-    wall = [(row, col) for row in range(ROWS) for col in range(2)]
-    for _ in range(30):
-        smoother.step(gain(2), LUMA, 0.1)
-    for _ in range(10):
-        out = smoother.step(gain(4), LUMA, 0.1, regions=regions_with(wall)).coefficients[..., 0]
-    assert (out - 2).max() * 25.5 <= 0.25
-
-
 def test_the_average_goes_along_with_what_moves():
     """A bright patch two cells wide with its own curve goes a cell to the right, in a field of 8 px cells."""
     smoother = GridSmoother()
