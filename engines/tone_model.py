@@ -13,6 +13,9 @@ from engines.network_inputs import Extra, NetworkInputs
 from engines.picture_network import PictureNetwork
 from engines.thumbnail import Thumbnail
 
+_BLACK = (1 / 255, 3 / 255)
+"""Mean luma of the brightest cell up to which a picture is black, and from which it is a picture."""
+
 
 class ToneModel:
     """A bundle of kind ``grid`` or ``picture`` on a device, as a function from thumbnails to monotone grids.
@@ -34,9 +37,19 @@ class ToneModel:
     def __call__(self, thumbnail: Thumbnail, extra: Extra | None = None) -> CurveGrid:
         """The grid for a picture; ``extra`` gives further inputs by name, all zeros where left out.
 
+        Where there is nothing but black, as before a film begins or behind a lens cap, the grid changes nothing: a
+        network that was trained on scenes would make it grey.
         Raises ``NotFiniteError`` on NaN or infinity: keep the previous grid and count it.
         """
-        return self._network(thumbnail, extra)
+        return black_kept(self._network(thumbnail, extra), thumbnail)
+
+
+def black_kept(grid: CurveGrid, thumbnail: Thumbnail) -> CurveGrid:
+    """The grid, faded out where no cell of the picture is brighter than a code or two: noise alone stays below."""
+    height, width = thumbnail.y.shape
+    cells = thumbnail.y.reshape(height // CELL, CELL, width // CELL, CELL).mean(axis=(1, 3))
+    first, last = _BLACK
+    return grid.blend(float(np.clip((cells.max() - first) / (last - first), 0, 1)))
 
 
 class _GridNetwork:

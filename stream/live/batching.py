@@ -23,7 +23,7 @@ from engines.errors import EngineError, ModelError, NotFiniteError
 from engines.network_inputs import Extra, NetworkInputs
 from engines.onnx_runtime import Engine, open_engine
 from engines.thumbnail import Thumbnail
-from engines.tone_model import ToneModel
+from engines.tone_model import ToneModel, black_kept
 from stream.live.gathering import Gatherer
 
 MOST = 8
@@ -91,7 +91,7 @@ class _Batched:
             return NotFiniteError(
                 f"bundle '{self._name}' gave NaN or infinity for this picture; keep the previous grid"
             )
-        return CurveGrid(nodes).made_monotone(thumbnail.y)
+        return black_kept(CurveGrid(nodes).made_monotone(thumbnail.y), thumbnail)
 
 
 def _open_batched(bundle: Bundle, device: str, threads: int) -> _Batched | None:

@@ -15,7 +15,7 @@ from engines.colour import Colour
 from engines.curve import reference
 from engines.errors import DeviceError, ModelError, NotFiniteError
 from engines.planes import Planes
-from engines.thumbnail import sample
+from engines.thumbnail import Thumbnail, sample
 from engines.tone_model import ToneModel
 
 BundleMaker = Callable[..., Bundle]
@@ -72,6 +72,19 @@ def test_a_grid_network_is_taken_as_it_is(make_bundle: BundleMaker) -> None:
     wanted = (2.0, 0.1, 0.02, 1.5, 0, 0, 1.2, 0, 0.01)
     grid = ToneModel(make_bundle("grid", "grid", *grid_nodes(*wanted)))(sample(dark_scene()))
     assert (grid.coefficients == np.float32(wanted)).all()
+
+
+@pytest.mark.parametrize(("level", "share"), [(0.0, 0.0), (0.9 / 255, 0.0), (2 / 255, 0.5), (3.1 / 255, 1.0)])
+def test_black_stays_black_and_the_darkest_pictures_are_pictures(
+    make_bundle: BundleMaker, level: float, share: float
+) -> None:
+    """A network that would lift black by a fifth: nothing of it where there is nothing to see."""
+    model = ToneModel(make_bundle("grid", "grid", *grid_nodes(1.0, 0.0, 0.2, 1, 0, 0, 1, 0, 0)))
+    black = Thumbnail.from_rgb(np.full((3, 144, 256), 0.2 / 255, np.float32), "bt709")
+    black.y[80:88, 120:128] = level
+    grid = model(black)
+    np.testing.assert_allclose(grid.coefficients[..., 2], 0.2 * share, atol=1e-3)
+    assert grid.is_identity == (share == 0)
 
 
 def test_a_falling_predicted_curve_is_made_to_rise_and_keeps_its_mean(make_bundle: BundleMaker) -> None:
