@@ -11,6 +11,8 @@ from fractions import Fraction
 
 TIME_BASE = Fraction(1, 90000)
 _RATE = 90000
+LEAST_STEP = 90
+"""Ticks between two output times, one millisecond: Matroska and FLV count no finer."""
 _JUMP_S = 1.0
 """A time stamp further than this from capture time is not believed: the clock is set anew."""
 _TOLERANCE_S = 0.02
@@ -47,7 +49,7 @@ class Timeline:
         self._offset = None
 
     def place(self, pts: int | None, time_base: Fraction, captured_at: float) -> int:
-        """The output time of a frame, in 1/90000 s, larger than all before; the first is 0.
+        """The output time of a frame, in 1/90000 s, a millisecond or more after the one before; the first is 0.
 
         ``captured_at``: a monotonic clock in seconds, when the frame's packet arrived.
         """
@@ -65,7 +67,7 @@ class Timeline:
             seconds = source + self._offset
         out = round(seconds * _RATE)
         if self._last is not None:
-            out = max(out, self._last + 1)
+            out = max(out, self._last + LEAST_STEP)
         self._last = out
         return out
 

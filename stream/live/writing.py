@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Protocol
 
 from stream.live.notice import RATE, Notice
 from stream.live.outputs.output import Output
+from stream.live.timeline import LEAST_STEP, TIME_BASE
 from stream.media import Frame, Packet
 from stream.settings import Away
 
@@ -65,7 +67,7 @@ class Presence:
 
 
 class LiveWriter:
-    """Writes frames and packets of one run, from one thread. Output times only rise."""
+    """Writes frames and packets of one run, from one thread. Output times rise by a millisecond at least."""
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class LiveWriter:
         if now < self._next_notice:
             return
         shown = self._notice.at(now)
-        shown = replace(shown, pts=max(shown.pts, self._end + 1))
+        shown = replace(shown, pts=max(shown.pts, self._next_time(shown)))
         self.sink.write(shown)
         self.notices += 1
         self._end = shown.pts
@@ -150,7 +152,12 @@ class LiveWriter:
             captured = self._last_time(last) + frame.captured_at - last.captured_at
             self._shift_s = captured - float(frame.pts * frame.time_base)
             pts = frame.pts + round(self._shift_s / frame.time_base)
-        return replace(frame, pts=max(pts, self._end + 1)) if pts != frame.pts or pts <= self._end else frame
+        pts = max(pts, self._next_time(frame))
+        return replace(frame, pts=pts) if pts != frame.pts else frame
+
+    def _next_time(self, frame: Frame) -> int:
+        """The first output time that is free, in the frame's time base."""
+        return self._end + ceil(LEAST_STEP * TIME_BASE / frame.time_base)
 
     @staticmethod
     def _last_time(last: Frame) -> float:

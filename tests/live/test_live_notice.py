@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_fakes import FakeSink, Rig, frame, packet
+from live_frames import moving, times_of
 
 from engines.colour import Colour
 from stream.live.notice import LAG_S, RATE, Notice, clock_time, drawn
+from stream.live.sink import LiveSink
 from stream.live.summary import RunState
+from stream.live.timeline import LEAST_STEP
 from stream.live.writing import AWAY_S, LiveWriter, Presence
 
 pytestmark = pytest.mark.timeout(90)
@@ -86,6 +89,25 @@ def test_a_notice_is_shown_after_a_while_at_a_steady_rate_and_goes_with_the_next
     assert times[-1] == 100 * 3600
 
 
+def test_a_frame_right_after_the_notice_has_a_time_of_its_own_in_containers_that_count_milliseconds(tmp_path):
+    clock, target = Clock(), tmp_path / "a.mkv"
+    presence, sink = Presence(clock), LiveSink([str(target)])
+    out = LiveWriter(sink, presence, clock=clock)
+    presence.arrived()
+    for given_frame in moving(3):
+        out.write(given_frame)
+    for _ in range(20):
+        clock.now += 0.2
+        out.idle()
+    for given_frame in moving(6):  # their times are taken by the notice
+        out.write(given_frame)
+    out.close(20)
+    times = [round(1000 * time) for time in times_of(target)]
+    assert len(times) == 9 + out.notices
+    assert out.notices > 5
+    assert times == sorted(set(times))
+
+
 def test_before_the_first_picture_nothing_is_sent():
     clock, _, sink, _, out = writer()
     for _ in range(30):
@@ -142,7 +164,7 @@ def test_output_times_only_rise_whatever_comes(steps):
         object.__setattr__(given_frame, "captured_at", clock.now)
         out.write(given_frame)
     times = [item.pts for item in sink.written]
-    assert all(after > before for before, after in pairwise(times))
+    assert all(after - before >= LEAST_STEP for before, after in pairwise(times))
     if times:
         assert times[-1] - times[0] <= (clock.now - start + 1) * 90_000
 
