@@ -19,7 +19,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from stream import models_cli
+from stream import engines_cli, models_cli
 from stream.options import GroupedCommand, parameters, refusals
 from stream.settings import Settings
 
@@ -145,6 +145,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 app.add_typer(models_cli.app, name="models")
+app.command("build")(engines_cli.build)
+app.add_typer(engines_cli.cache, name="cache")
 
 
 @app.command()

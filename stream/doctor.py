@@ -111,15 +111,20 @@ def _decoder_exists(name: str) -> bool:
 
 def _engines() -> Iterator[Finding]:
     try:
-        import onnxruntime
+        from engines.bundle import load_bundle
+        from engines.choose import ENGINES
+        from engines.errors import EngineError
+        from engines.fastest import known
     except ImportError as error:
         yield Finding("Engines", "onnxruntime", False, f"{error}: pip install onnxruntime")
         return
-    available = onnxruntime.get_available_providers()
-    yield Finding("Engines", "ONNX Runtime, CPU", "CPUExecutionProvider" in available, onnxruntime.__version__)
-    cuda = "CUDAExecutionProvider" in available
-    advice = "ready" if cuda else "not in this build: pip install onnxruntime-gpu (needs an NVIDIA GPU and driver)"
-    yield Finding("Engines", "ONNX Runtime, CUDA", cuda, advice)
+    try:
+        choice = known(load_bundle("curve"))
+    except EngineError as error:
+        yield Finding("Engines", "onnxruntime", False, f"cannot be tried: {error}")
+        return
+    for name in ENGINES:
+        yield Finding("Engines", name, name not in choice.refused, choice.line(name))
 
 
 def bundles() -> list[Finding]:

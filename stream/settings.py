@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 Compare = Literal["none", "split", "side"]
 Mode = Literal["fused", "full"]
+EngineName = Literal[
+    "onnxruntime",
+    "auto",
+    "openvino",
+    "cuda",
+    "ort-tensorrt",
+    "ort-tensorrt-rtx",
+    "ort-openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+]
 Denoise = Literal["auto", "off"] | Annotated[float, Field(ge=0.0, le=1.0)]
 SamEvery = Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)]
 When = Literal["always", "dark"]
@@ -137,6 +148,11 @@ class Settings(BaseSettings):
     )
     encoder_options: Pairs = Field(
         default_factory=dict, title="Encoder options", description="Further option of the encoder; repeatable."
+    )
+    engine: EngineName = Field(
+        "onnxruntime",
+        title="Engine",
+        description="What runs the network; onnxruntime is the CPU. auto: the fastest here, measured once; see doctor.",
     )
     threads: int | None = Field(
         None,

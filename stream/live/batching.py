@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from engines.bundle import Bundle
+from engines.choose import Engine, open_engine
 from engines.curve.grid import CELL, COEFFICIENTS, CurveGrid, Floats
 from engines.errors import EngineError, ModelError, NotFiniteError
 from engines.network_inputs import Extra, NetworkInputs
-from engines.onnx_runtime import Engine, open_engine
 from engines.thumbnail import Thumbnail
 from engines.tone_model import ToneModel, black_kept
 from stream.live.gathering import Gatherer

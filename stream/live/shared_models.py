@@ -65,16 +65,16 @@ class SharedModels:
     def _open(self, bundle: Bundle, settings: Settings, key: Hashable) -> Fused | Full:
         if settings.mode == "full":
             return Full(bundle, settings, _OneAtATime(bundle, settings))
-        model = SharedToneModel(bundle)
+        model = SharedToneModel(bundle, settings.engine)
         self._tone_models[key] = model
-        return Fused(bundle, model)
+        return Fused(bundle, settings, model)
 
 
 class _OneAtATime(PictureNetwork):
     """A network that draws pictures, for several threads: they take turns."""
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
-        self._network = open_full(bundle, threads=settings.threads, tile=settings.tile)
+        self._network = open_full(bundle, settings.engine, threads=settings.threads, tile=settings.tile)
         self._turn = threading.Lock()
         self.card = bundle.card
 
@@ -90,4 +90,4 @@ class _OneAtATime(PictureNetwork):
 def _key(bundle: Bundle, settings: Settings) -> Hashable:
     """What makes two settings want the same network."""
     own = (settings.tile, settings.threads) if settings.mode == "full" else ()
-    return bundle.card.sha256, settings.mode, own
+    return bundle.card.sha256, settings.mode, settings.engine, own

@@ -43,11 +43,11 @@ class FrameEnhancer(Protocol):
 class Fused:
     """Thumbnail, tone-curve grid, one pass."""
 
-    def __init__(self, bundle: Bundle, model: Predict | None = None) -> None:
+    def __init__(self, bundle: Bundle, settings: Settings, model: Predict | None = None) -> None:
         """``model``: one that is open already, such as that of several streams."""
         from engines.tone_model import ToneModel
 
-        self._model: Predict = model or ToneModel(bundle)
+        self._model: Predict = model or ToneModel(bundle, settings.engine)
         self.card = bundle.card
         self.extra_inputs = self._model.extra_inputs
 
@@ -79,7 +79,7 @@ class Full:
         """``network``: one that is open already, such as that of several streams."""
         from engines.full_picture import open_full
 
-        self._network = network or open_full(bundle, threads=settings.threads, tile=settings.tile)
+        self._network = network or open_full(bundle, settings.engine, threads=settings.threads, tile=settings.tile)
         self.card = bundle.card
         self.extra_inputs = self._network.extra_inputs
 
@@ -104,4 +104,4 @@ class Full:
 
 def open_mode(bundle: Bundle, settings: Settings) -> Fused | Full:
     """The mode of the settings with this bundle. Raises ``EngineError``, with advice where they do not fit."""
-    return Full(bundle, settings) if settings.mode == "full" else Fused(bundle)
+    return Full(bundle, settings) if settings.mode == "full" else Fused(bundle, settings)

@@ -86,3 +86,12 @@ def test_outputs_are_one_or_more_and_one_a_line_in_the_environment(monkeypatch):
     assert Settings(output=["a.mp4", "rtsp://b/c"]).output == ("a.mp4", "rtsp://b/c")
     monkeypatch.setenv("STREAM_ENHANCE_OUTPUT", "a, b.mp4\nrtsp://b/c\n")
     assert Settings().output == ("a, b.mp4", "rtsp://b/c")
+
+
+def test_engines_are_those_that_can_be_opened():
+    from typing import get_args
+
+    from engines.choose import AUTO, ENGINES
+    from stream.settings import EngineName
+
+    assert set(get_args(EngineName)) == {AUTO, *ENGINES}
