@@ -15,10 +15,9 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmarks import machine, report
 from benchmarks.fuzz_streams import KINDS, pristine
@@ -26,8 +25,6 @@ from benchmarks.runs import ROOT
 
 HANG_S = 300.0
 """Longest time for one stream; what takes longer hangs. Most take a tenth of a second, if the machine is quiet."""
-SETTLED = 0.25
-"""Share of the streams after which memory should no longer grow."""
 STREAMS, QUICK = 2000, 60
 
 
@@ -83,8 +80,7 @@ def _judged(
         for answer, reading in readings
         if reading["outcome"] == "fault"
     ]
-    settled = [answer["rss_mb"] for answer in answers[int(SETTLED * len(answers)) :]]
-    slope = 1000 * float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) if len(settled) > 2 else 0.0
+    memory = [answer["rss_mb"] for answer in answers]
     return {
         "streams": count,
         "seed": seed,
@@ -98,12 +94,19 @@ def _judged(
         "kinds": {kind.name: _of_kind(answers, kind.name) for kind in KINDS},
         "slowest_s": max((answer["seconds"] for answer in answers), default=0.0),
         "rss_mb": {
-            "first": answers[0]["rss_mb"] if answers else 0.0,
-            "settled": settled[0] if settled else 0.0,
-            "last": settled[-1] if settled else 0.0,
-            "slope_per_1000_streams": slope,
+            "first": memory[0] if memory else 0.0,
+            "last": memory[-1] if memory else 0.0,
+            "most": max(memory, default=0.0),
+            "lowest_of_each_quarter": [min(quarter) for quarter in _quarters(memory)],
+            "every_50_streams": memory[::50],
         },
     }
+
+
+def _quarters(values: list[float]) -> list[list[float]]:
+    """Four parts in order. A broken stream may need much memory for a moment: what counts is where it returns to."""
+    edges = [len(values) * part // 4 for part in range(5)]
+    return [values[a:b] for a, b in pairwise(edges) if b > a]
 
 
 def _of_kind(answers: list[dict[str, Any]], name: str) -> dict[str, int]:
@@ -184,8 +187,8 @@ def show(found: dict[str, Any]) -> None:
     ]
     print(report.table(columns, rows))
     memory = found["rss_mb"]
+    print(f"\nhung {len(found['hung'])}, crashed {len(found['crashed'])}, untyped errors {len(found['faults'])}")
+    lowest = ", ".join(f"{value:.0f}" for value in memory["lowest_of_each_quarter"])
     print(
-        f"\nhung {len(found['hung'])}, crashed {len(found['crashed'])}, untyped errors {len(found['faults'])}; "
-        f"memory {memory['settled']:.0f} -> {memory['last']:.0f} MB, {memory['slope_per_1000_streams']:+.1f} MB in "
-        f"1000 streams; slowest {found['slowest_s']:.1f} s"
+        f"memory: lowest of each quarter {lowest} MB, most {memory['most']:.0f} MB; slowest {found['slowest_s']:.1f} s"
     )

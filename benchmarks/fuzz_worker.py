@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +68,28 @@ def _tried(read: Any, stream: Broken) -> dict[str, Any]:
 
 
 def _from_network(stream: Broken) -> Iterator[Frame | Packet]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-        sender = threading.Thread(target=_send, args=(listener, stream.data), daemon=True)
-        sender.start()
+    listener = socket.create_server(("127.0.0.1", 0))
+    sender = threading.Thread(target=_send, args=(listener, stream.data), daemon=True)
+    sender.start()
+    try:
         connection = open_connection(f"tcp://127.0.0.1:{listener.getsockname()[1]}", _OPTIONS)
         try:
             yield from connection
         finally:
             connection.close()
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the sender; closing alone does not
+        listener.close()
+        sender.join()
 
 
 def _send(listener: socket.socket, data: bytes) -> None:
     """Everything to whoever connects: an attempt with little probing may be followed by another."""
-    try:
+    with suppress(OSError):
         while True:
             client, _ = listener.accept()
-            with client:
+            with client, suppress(OSError):  # who has seen enough leaves early
                 client.sendall(data)
-    except OSError:
-        return
 
 
 def _from_file(stream: Broken) -> Iterator[Frame | Packet]:

@@ -151,11 +151,12 @@ def _soak(found: dict[str, Any]) -> str:
 
 def _fuzz(found: dict[str, Any]) -> str:
     memory = found["rss_mb"]
+    lowest = ", ".join(f"{value:.0f}" for value in memory["lowest_of_each_quarter"])
     text = _paragraph(f"""`python -m benchmarks fuzz`: {found["streams"]} streams with flipped bits, lost,
-        reordered and repeated packets, missing beginnings and ends, each read from a socket and as a file. Hung:
-        {len(found["hung"])}. Crashed: {len(found["crashed"])}. Untyped errors: {len(found["faults"])}. Memory:
-        {memory["settled"]:.0f} MB after a quarter, {memory["last"]:.0f} MB at the end
-        ({memory["slope_per_1000_streams"]:+.1f} MB in 1000 streams).""")
+        reordered and repeated packets, missing beginnings and ends, each read from a socket and as a file.
+        Hung: {len(found["hung"])}. Crashed: {len(found["crashed"])}. Untyped errors: {len(found["faults"])}.
+        Memory rises for single streams to {memory["most"]:.0f} MB and comes back: the lowest of each quarter of
+        the run was {lowest} MB.""")
     columns = ("stream", "streams", "refused from a socket", "pictures", "refused as a file", "pictures")
     rows = [
         (name, of["streams"], of["network_refused"], of["network_frames"], of["file_refused"], of["file_frames"])

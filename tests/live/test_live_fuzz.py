@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -31,15 +32,16 @@ def test_a_slice_of_broken_streams_is_survived() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_two_thousand_broken_streams_are_survived_without_a_leak() -> None:
-    memory = check(range(STREAMS))["rss_mb"]
-    assert memory["slope_per_1000_streams"] < 10, memory
+    lowest = check(range(STREAMS))["lowest_of_each_quarter"]
+    assert lowest[3] < lowest[0] + 25, lowest
 
 
-def check(numbers: Sequence[int]) -> dict[str, dict[str, float]]:
+def check(numbers: Sequence[int]) -> dict[str, Any]:
     found = fuzz(numbers)
     assert found["hung"] == []
     assert found["crashed"] == []
     assert found["faults"] == []
     assert found["readings"] == 2 * len(numbers)
     assert found["outcomes"]["read"] > found["outcomes"]["refused"] > 0, "broken, not destroyed"
-    return {"rss_mb": found["rss_mb"]}
+    memory: dict[str, Any] = found["rss_mb"]
+    return memory
