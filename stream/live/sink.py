@@ -112,7 +112,8 @@ class LiveSink:
         for output in self.outputs:
             output.finish()
         for output in sorted(self.outputs, key=lambda output: output.connects):  # files first, whatever hangs
-            output.join(until - time.monotonic())
+            if not output.join(until - time.monotonic()):
+                output.give_up()
 
 
 def _ignore(event: OutputEvent) -> None:

@@ -16,6 +16,8 @@ from stream.telemetry import RecentLatency, RecentRate
 
 _LEAST_CLOSE_S = 0.3
 _SLACK_S = 0.2
+_LAST_S = 0.1
+"""For each output where the thread that writes to them hangs."""
 
 
 class WriteStage:
@@ -50,9 +52,15 @@ class WriteStage:
         self._thread.join(max(0.0, self._course.drained_by - time.monotonic()))
 
     def finish(self) -> None:
-        """Wait until the outputs are finalised; leave the thread if that takes too long."""
+        """Wait until the outputs are finalised; leave the thread, and what it holds, if that takes too long."""
         until = self._course.drained_by + self._course.limits.close_s + _SLACK_S
         self._thread.join(max(_LEAST_CLOSE_S + _SLACK_S, until - time.monotonic()))
+        outputs = self._writer.sink.outputs if self.alive else []
+        for output in outputs:
+            output.finish()
+        for output in outputs:
+            if not output.join(_LAST_S):
+                output.give_up()
 
     def _work(self) -> None:
         try:

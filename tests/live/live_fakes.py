@@ -99,6 +99,16 @@ class FakeOutput:
 
     def __init__(self) -> None:
         self.dropped = Counter()
+        self.given_up = 0
+
+    def finish(self) -> None:
+        pass
+
+    def join(self, timeout_s: float) -> bool:
+        return False
+
+    def give_up(self) -> None:
+        self.given_up += 1
 
 
 class FakeSink:

@@ -28,11 +28,14 @@ class FakeWriter:
         self.notes: list[str] = []
         self.unconfirmed = 0
         self.script = script
-        self.abandoned = threading.Event()
+        self.abandoned, self.released = threading.Event(), threading.Event()
         script.writers.append(self)
 
     def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
         self.script.opened.append(len(audio))
+        if self.script.hang_opening:
+            self.script.hanging.set()
+            self.abandoned.wait(60 if self.script.connects else 1)
         if self.script.refuse_opening is not None:
             raise self.script.refuse_opening
         if audio and self.script.refuse_sound is not None:
@@ -43,7 +46,8 @@ class FakeWriter:
 
     def write(self, picture: EncodedPicture) -> None:
         if self.script.hang:
-            self.abandoned.wait(60)
+            self.script.hanging.set()
+            (self.released if self.script.deaf else self.abandoned).wait(60)
         if self.script.fail_writing is not None:
             raise self.script.fail_writing
         self.unconfirmed += self.script.unconfirmed
@@ -63,7 +67,8 @@ class Script:
         self.refuse_opening: Exception | None = None
         self.refuse_sound: Exception | None = None
         self.fail_writing: Exception | None = None
-        self.hang = self.one_each = False
+        self.hang = self.deaf = self.hang_opening = self.connects = self.one_each = False
+        self.hanging = threading.Event()
         self.unconfirmed = self.sounds = self.closed = 0
         self.opened: list[int] = []
         self.writers: list[FakeWriter] = []
@@ -78,6 +83,7 @@ def script() -> Script:
 
 @pytest.fixture(params=[False, True], ids=["file", "network"])
 def output(script: Script, request: pytest.FixtureRequest) -> Iterator[PacketOutput]:
+    script.connects = request.param
     made = PacketOutput(
         "rtsp://me:hunter2secret@host/x",
         lambda: FakeWriter(script),
@@ -169,6 +175,63 @@ def test_a_hanging_writer_is_abandoned_at_the_end(script: Script, output: Packet
     output.join(0.2)
     assert script.writers[-1].abandoned.is_set()
     until(lambda: output.state is OutputState.CLOSED, "closed")
+    assert accounted(output)
+
+
+def test_one_that_hangs_for_good_is_settled_as_lost_and_told(script: Script, output: PacketOutput) -> None:
+    feed_until(output, OutputState.WRITING)
+    until(lambda: output.in_flight == 0, "written")
+    written = output.written
+    script.hang = script.deaf = True
+    feed(output, 3)
+    until(lambda: script.hanging.is_set(), "one is being written")
+    output.finish()
+    try:
+        assert not output.join(0.1)
+        output.give_up()
+        assert (output.state, output.in_flight, output.written) == (OutputState.FAILED, 0, written)
+        assert output.dropped["lost"] >= 1
+        assert accounted(output)
+        assert script.events[-1].state is OutputState.FAILED
+        assert "before it was finalised" in script.events[-1].error
+        before = output.offered, output.written, output.dropped, output.last_error, len(script.events)
+    finally:
+        script.writers[-1].released.set()
+    until(lambda: not output._thread.is_alive(), "it came back after all")
+    assert before == (output.offered, output.written, output.dropped, output.last_error, len(script.events))
+    assert output.state is OutputState.FAILED
+
+
+def test_the_end_does_not_hide_the_last_true_error(script: Script, output: PacketOutput) -> None:
+    script.refuse_opening = OSError(111, "Connection refused")
+    feed_until(output, OutputState.WAITING)
+    said = output.last_error
+    assert "refused" in said
+    script.refuse_opening = None
+    script.hang_opening = True
+    until(lambda: feed(output) or script.hanging.is_set(), "another attempt")
+    script.refuse_opening = OSError(32, "killed")  # what the abandoned attempt ends in
+    output.finish()
+    assert output.join(20)
+    if output.connects:
+        assert output.last_error == said
+    assert output.state is OutputState.CLOSED
+    assert script.events[-1].retry_in_s is None
+    assert accounted(output)
+    assert output.in_flight == 0
+
+
+def test_what_fails_at_the_end_is_not_tried_again(script: Script, output: PacketOutput) -> None:
+    feed_until(output, OutputState.WRITING)
+    until(lambda: output.in_flight == 0, "written")
+    script.hang, script.fail_writing = True, OSError(32, "Broken pipe")
+    feed(output, 3)
+    output.finish()
+    output.join(0.1)
+    until(lambda: not output._thread.is_alive(), "the end")
+    assert script.events[-1].state is OutputState.CLOSED
+    assert [event.retry_in_s for event in script.events if event.state is OutputState.WAITING] == []
+    assert "before it had taken all pictures" in output.last_error
     assert accounted(output)
 
 

@@ -486,3 +486,17 @@ def test_python_programs_run_a_stream_with_one_call():
     assert (stats.width, stats.height) == (320, 192)
     assert stats.frames_in == stats.frames_out + sum(stats.dropped.values())
     assert stats.outputs[0].written == stats.frames_out
+
+
+def test_outputs_that_nobody_can_finalise_are_given_up():
+    release = threading.Event()
+    sink = FakeSink(at_close=lambda: release.wait(60))
+    with Rig(sink=sink) as rig:
+        rig.source.feed(frame(0))
+        rig.until(lambda: len(sink.written) == 1)
+        rig.run.stop()
+        try:
+            assert rig.run.join(60)
+            assert sink.outputs[0].given_up == 1
+        finally:
+            release.set()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import av
 import pytest
+from live_clients import until
 from live_frames import moving, times_of
 
 from stream.errors import OutputExists, UnsupportedContainer
+from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import OutputEvent, OutputState
 from stream.live.sink import LiveSink, LiveSinkSettings
 
@@ -58,3 +60,18 @@ def test_an_existing_file_is_refused(tmp_path: Path) -> None:
 def test_a_container_that_cannot_hold_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedContainer):
         LiveSink([str(tmp_path / "a.wav")])
+
+
+def test_what_an_abandoned_file_does_not_hold_yet_does_not_count_as_written(tmp_path: Path) -> None:
+    sink = LiveSink([str(tmp_path / "a.mp4")])
+    (output,) = sink.outputs
+    assert isinstance(output, PacketOutput)
+    for frame in moving(60):
+        sink.write(frame)
+    until(lambda: output.written >= 55, "written")
+    assert output._writer is not None
+    output._writer.abandon()
+    assert output.written == 50, "the fragment that has begun is in memory"
+    sink.close(20)
+    assert (output.written, output.in_flight) == (60, 0), "it came to its end after all"
+    assert len(times_of(tmp_path / "a.mp4")) == 60

@@ -63,6 +63,10 @@ class PacketOutput:
         """Sound was tried, and would have cost the video."""
         self._opened = 0
         self._failed_since_open = False
+        self._abandoned = False
+        """Errors from now on come from being left alone."""
+        self._final: tuple[int, int, Counter[str]] | None = None
+        """Offered, written and dropped once it was given up, whatever its thread does later."""
         self._request_key_frame: Callable[[], None] = lambda: None
         self._events: Callable[[OutputEvent], None] = lambda event: None
         self._thread = threading.Thread(target=self._run, name=f"output {self.uri[:40]}", daemon=True)
@@ -75,11 +79,13 @@ class PacketOutput:
 
     @property
     def offered(self) -> int:
-        return self._line.offered
+        return self._line.offered if self._final is None else self._final[0]
 
     @property
     def written(self) -> int:
         """Pictures that arrived, as far as one can know."""
+        if self._final is not None:
+            return self._final[1]
         writer = self._writer
         return self._sent - (writer.unconfirmed if writer is not None else 0)
 
@@ -89,7 +95,7 @@ class PacketOutput:
 
     @property
     def dropped(self) -> Counter[str]:
-        return Counter(self._line.dropped)
+        return Counter(self._line.dropped if self._final is None else self._final[2])
 
     # What the encoder's thread calls.
 
@@ -122,11 +128,27 @@ class PacketOutput:
             self._thread.join(max(0.0, timeout_s))
         if not self._thread.is_alive():
             return True
+        self._abandoned = True
         for writer in (self._writer, self._next_writer):
             if writer is not None:
                 writer.abandon()
         self._thread.join(_GONE_S)
         return not self._thread.is_alive()
+
+    def give_up(self) -> None:
+        if not self._thread.is_alive() or self._final is not None:
+            return
+        self._abandoned = True
+        self._line.finish()
+        self._line.shut("closed")
+        written, dropped, offered = self.written, self.dropped, self.offered
+        lost = max(0, offered - written - dropped.total())
+        if lost:
+            dropped["lost"] += lost
+        self._final = offered, offered - dropped.total(), dropped
+        self.last_error = self.last_error or f"{self.uri}: the run ended before it was finalised"
+        previous, self._state = self._state, OutputState.FAILED
+        self._tell(previous, self.last_error)
 
     # The output's own thread.
 
@@ -209,16 +231,25 @@ class PacketOutput:
         self._enter(OutputState.WRITING)
 
     def _lost(self, error: Exception) -> None:
-        """Gives the writer up, and waits for the next attempt."""
-        reason = explained(error, self.uri)
-        self.last_error = redact(str(reason))
+        """Gives the writer up, and waits for the next attempt, unless the end has come."""
+        reason, ending = explained(error, self.uri), self._line.finished
+        if not self._abandoned:
+            self.last_error = redact(str(reason))
+        elif self._state is OutputState.WRITING:
+            self.last_error = f"{self.uri}: the run ended before it had taken all pictures"
+        elif not self.last_error:
+            self.last_error = f"{self.uri}: the run ended before it answered"
         self._failed_since_open = True
         writer, self._writer = self._writer, None
         if writer is not None:
             self._close_quietly(writer)
             self._settle(writer)
-        if is_final(reason):
-            self._enter(OutputState.FAILED)
+        if is_final(reason) and not self._abandoned:
+            self._enter(OutputState.FAILED, self.last_error)
+            return
+        if ending:
+            self._line.shut("closed")
+            self._enter(OutputState.CLOSED, self.last_error)
             return
         self._line.shut("reconnecting")
         pause = self._backoff.pause(slow=is_slow(reason))
@@ -252,7 +283,8 @@ class PacketOutput:
         try:
             writer.close()
         except Exception as error:
-            self.last_error = redact(str(explained(error, self.uri)))
+            if not self._abandoned:
+                self.last_error = redact(str(explained(error, self.uri)))
         for note in writer.notes:
             self._say(note)
 
@@ -261,7 +293,12 @@ class PacketOutput:
             self.notes.append(redact(note))
 
     def _enter(self, state: OutputState, error: str = "", retry_in_s: float | None = None) -> None:
+        if self._final is not None:
+            return
         previous, self._state = self._state, state
         if state is not previous or error:
-            with contextlib.suppress(Exception):  # who listens must not end the output
-                self._events(OutputEvent(self.uri, state, previous, error, retry_in_s, time.monotonic()))
+            self._tell(previous, error, retry_in_s)
+
+    def _tell(self, previous: OutputState, error: str, retry_in_s: float | None = None) -> None:
+        with contextlib.suppress(Exception):  # who listens must not end the output
+            self._events(OutputEvent(self.uri, self._state, previous, error, retry_in_s, time.monotonic()))

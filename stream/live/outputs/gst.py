@@ -54,7 +54,7 @@ class GstOutput:
         self._feed: GstFeed | None = None
         self._caps = ""
         self._start = Fraction(0)
-        self._failed = self._finished = False
+        self._failed = self._finished = self._left = False
         self._frames: deque[Frame] = deque()
         self._change = threading.Condition()
         self._events: Callable[[OutputEvent], None] = lambda event: None
@@ -71,6 +71,8 @@ class GstOutput:
 
     def write_frame(self, frame: Frame) -> None:
         with self._change:
+            if self._left:
+                return
             self.offered += 1
             if self._finished or self.state is OutputState.WAITING:
                 self.dropped["closed" if self._finished else "reconnecting"] += 1
@@ -98,6 +100,18 @@ class GstOutput:
     def join(self, timeout_s: float) -> bool:
         self._thread.join(max(0.0, timeout_s))
         return not self._thread.is_alive()
+
+    def give_up(self) -> None:
+        with self._change:
+            if not self._thread.is_alive() or self._left:
+                return
+            self._left = self._finished = True
+            self.dropped["closed"] += len(self._frames)
+            self._frames.clear()
+            self.dropped["lost"] += self.offered - self.written - self.dropped.total()
+            self.last_error = self.last_error or f"{self.uri}: the run ended before the pipeline did"
+            previous, self.state = self.state, OutputState.FAILED
+        self._events(OutputEvent(self.uri, self.state, previous, self.last_error, None, time.monotonic()))
 
     def _run(self) -> None:
         while (frame := self._next()) is not None or not self._finished:
@@ -131,7 +145,7 @@ class GstOutput:
         pts, duration = (round(seconds / _NANOSECOND) for seconds in times)
         self._feed.push(nv12(frame.planes), pts, duration)
         with self._change:
-            self.written += 1
+            self.written += not self._left
         self._backoff.healthy(time.monotonic())
         if self.state is not OutputState.WRITING:
             self.reconnects += self._failed
@@ -140,23 +154,27 @@ class GstOutput:
 
     def _lost(self, error: Exception, frames: int) -> None:
         reason = explained(error, self.uri)
-        self.last_error, self._failed = redact(str(reason)), True
         feed, self._feed = self._feed, None
-        pause = self._backoff.pause(slow=is_slow(reason))
+        pause = None if self._finished else self._backoff.pause(slow=is_slow(reason))
         with self._change:
-            self.dropped["lost"] += frames
+            if not self._left:
+                self.last_error, self._failed = redact(str(reason)), True
+                self.dropped["lost"] += frames
             self.dropped["reconnecting"] += len(self._frames)
             self._frames.clear()
         self._enter(OutputState.WAITING, self.last_error, pause)
         if feed is not None:
             feed.stop()
         with self._change:
-            self._change.wait_for(lambda: self._finished, pause)
+            self._change.wait_for(lambda: self._finished, pause or 0.0)
         if not self._finished:
             self._enter(OutputState.CONNECTING)
 
     def _enter(self, state: OutputState, error: str = "", retry_in_s: float | None = None) -> None:
-        previous, self.state = self.state, state
+        with self._change:
+            if self._left:
+                return
+            previous, self.state = self.state, state
         self._events(OutputEvent(self.uri, state, previous, error, retry_in_s, time.monotonic()))
 
 

@@ -47,6 +47,9 @@ class NullOutput:
     def join(self, timeout_s: float) -> bool:
         return True
 
+    def give_up(self) -> None:
+        """Nothing is held."""
+
     def _enter(self, state: OutputState) -> None:
         previous, self.state = self.state, state
         self._events(OutputEvent(self.uri, state, previous, at=time.monotonic()))

@@ -21,7 +21,7 @@ class OutputState(Enum):
     WAITING = "waiting"
     """Lost or refused; waiting for the next attempt, or in it."""
     FAILED = "failed"
-    """Given up: another attempt could not end otherwise."""
+    """Given up: another attempt could not end otherwise, or nobody could wait for the end."""
     CLOSED = "closed"
 
 
@@ -97,6 +97,13 @@ class Output(Protocol):
 
     def join(self, timeout_s: float) -> bool:
         """Waits for the end after ``finish`` and then abandons what hangs; False if that did not help either."""
+        ...
+
+    def give_up(self) -> None:
+        """Nobody waits any longer: what is not known to have arrived is lost, and the figures are final.
+
+        Does nothing where the end has come.
+        """
         ...
 
 

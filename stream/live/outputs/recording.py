@@ -64,6 +64,7 @@ class RecordingWriter:
         self._file: GrowingFile | None = None
         self._held_back = 0
         """Pictures that the muxer has and the file does not: those of the fragment that has begun."""
+        self._abandoned = False
         self.empty = True
         """The file holds no picture."""
 
@@ -89,6 +90,8 @@ class RecordingWriter:
             fragmented = self._muxer != "mpegts"
             self.empty = self.empty and fragmented and self._held_back == 1
             self._held_back = 1 if fragmented else 0  # a fragment or cluster is written when the next one begins
+        if self._abandoned:
+            self.unconfirmed = self._held_back
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
@@ -105,9 +108,8 @@ class RecordingWriter:
                 with self._real_errors():
                     self._muxing.close()
         finally:
-            if self._file.error is not None:
-                self.unconfirmed = self._held_back
-            elif self._held_back:
+            self.unconfirmed = self._held_back if self._file.error is not None else 0
+            if self._held_back and not self.unconfirmed:
                 self.empty = False
             self._file.close()
 
@@ -121,7 +123,9 @@ class RecordingWriter:
             raise said or error from None
 
     def abandon(self) -> None:
-        """A file that hangs cannot be helped; what is on the disk stays."""
+        """A file that hangs cannot be helped; what is on the disk stays, and only that counts from now on."""
+        self._abandoned = True
+        self.unconfirmed = self._held_back
 
 
 class FileWriter(RecordingWriter):
