@@ -2,7 +2,8 @@
 
 Two nets: what looks like a credential (user info and secret parameters of URLs, Authorization headers), and the very
 secrets that this process was given, in whatever form they are spelled. Where a text can be read in two ways, the
-reading that hides more wins: a path with an ``@`` in it may lose its host, a password never shows.
+reading that hides more wins: a path with an ``@`` in it may lose its host, and so may ``rtsp://cam:554 asks me@home``,
+because a user name or a password may hold blanks; a password never shows.
 """
 
 from __future__ import annotations
@@ -17,23 +18,40 @@ MARK = "***"
 
 _SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 _NEXT_URL = re.compile(r"[\s,;|\"'<>()\[\]=][a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
-_PORT_OR_NOTHING = re.compile(r"(?:\d{1,5})?[^\w%]*$")
+_BLANK = re.compile(r"\s")
+_CLOSING = {quote: re.compile(rf"{quote}(?![\w%@])") for quote in "\"'`"}
+_LINE_END = re.compile(r"[\r\n]")
+_HOST_FOLLOWS = re.compile(r"@(?=[\w\[])")
+_PORT_OR_NOTHING = re.compile(r"(?:\d{1,5})?[^\w%]*$|\*{3}")
+_SECRET_NAME = re.compile(
+    r"pas|pw|token|secret|key(?!int|_?frame|_every)|auth|sig|cred|session|hmac|headers?$|cookie", re.IGNORECASE
+)
+_TAIL = r"[:,.;)\]'\">]{1,3}"
+"""Belongs to the sentence around a value, not to the value, where nothing follows it."""
 _SECRET_PARAMETER = re.compile(
-    r"(?P<name>(?<![a-z])[\w.-]{0,40}?(?:pass|pwd|token|secret|key|auth|sig|cred|session)[\w.-]{0,40}?=)"
-    r"(?P<value>(?:(?!_\w+=)[^&\s])*)",
+    r"(?P<name>(?:(?<![a-z])[\w.-]{0,40}?(?:pas|pw|token|secret|key|auth|sig|cred|session|hmac)[\w.-]{0,40}?"
+    r"|(?<=[?&;])p)=)"
+    rf"(?P<value>(?:(?!_\w{{1,40}}=)(?!{_TAIL}$)[^&\s])*)",
     re.IGNORECASE,
 )
 _STREAM_ID = re.compile(r"(?P<name>\bstreamid=\w+:[^:&\s]+:)[^&\s]+", re.IGNORECASE)
 """``streamid=publish:path:user:password`` of media servers over SRT."""
-_STREAM_KEY = re.compile(r"^(?P<kept>rtmps?://[^/\s]+/(?:[^/\s?]+/)+)[\w-]{16,}", re.IGNORECASE)
-"""The last part of an RTMP address at a public service is what allows to publish there."""
+_STREAM_KEY = re.compile(rf"^(?P<kept>rtmps?://[^/\s]+/(?:[^/\s?]+/)+)(?:(?!{_TAIL}$)[^/\s?])+", re.IGNORECASE)
+"""The last part of an RTMP address, after the application, is what allows to publish there."""
+_QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 _ASSIGNED = re.compile(
-    r"(?P<name>\b(?:password|passwd|passphrase|pwd|secret|(?:access_?)?token|api_?key)[\"']?\s*[=:]\s*)"
-    r"(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s,;&\"']+)",
+    r"(?P<name>(?<![a-z0-9])(?:password|passwd|passphrase|pwd|pw|secret|hmac|(?:access[_-]?)?token|"
+    r"(?:api|access|stream|private)[_-]?key)[\"']?\s*[=:]\s*)"
+    rf"(?P<value>{_QUOTED}|(?:(?!{_TAIL}(?:\s|$))(?!_\w{{1,40}}=)[^\s,;&\"'])+(?:'\w[^\s,;&\"']*)*)",
     re.IGNORECASE,
 )
+_PIPELINE_PASSWORD = re.compile(
+    rf"(?P<name>-pw\s*=\s*(?:\(\w+\)\s*)?)(?P<value>{_QUOTED}|(?:(?![\"'](?:[\s,:;)}}\]]|$))\S)+)", re.IGNORECASE
+)
+"""``user-pw=...`` and ``proxy-pw=...`` of GStreamer's elements: a word up to the next blank, or quoted."""
 _AUTHORIZATION = re.compile(
-    r"(?P<name>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:(?!\\r|\\n)[^\r\n])+", re.IGNORECASE
+    r"(?P<name>\b(?:(?:proxy-)?authorization|(?:set-)?cookies?)[\"']?\s*[:=]\s*[\"']?)(?:(?!\\r|\\n)[^\r\n])+",
+    re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(?P<name>Bearer\s+)[\w.~+/=-]{8,}")
 
@@ -73,13 +91,21 @@ def remember(secret: str) -> None:
 
 def redact(text: str) -> str:
     """``text`` without credentials; hosts, ports and paths stay. Redacting twice changes nothing."""
+    pattern = _SECRETS.pattern
+    if pattern is not None:  # first, because the rules below may take a part of a secret and leave the rest
+        text = pattern.sub(MARK, text)
+    text = _PIPELINE_PASSWORD.sub(rf"\g<name>{MARK}", text)
     if "://" in text:
         text = _redact_urls(text)
     text = _AUTHORIZATION.sub(rf"\g<name>{MARK}", text)
     text = _BEARER.sub(rf"\g<name>{MARK}", text)
     text = _ASSIGNED.sub(rf"\g<name>{MARK}", text)
-    pattern = _SECRETS.pattern
     return pattern.sub(MARK, text) if pattern is not None else text
+
+
+def is_secret_name(name: str) -> bool:
+    """True for an option, a parameter or a header whose value is a credential by its name, such as ``passphrase``."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def _spellings(secret: str) -> str:
@@ -117,24 +143,28 @@ def _redact_urls(text: str) -> str:
 
 def _end_of_url(text: str, start: int, before: str) -> int:
     """Where a URL ends whose scheme ends at ``start``; a password with blanks or quotes in it belongs to it."""
-    end = _nominal_end(text, start, before)
-    if _credentials_are_cut(text[start:end]):
-        at = text.find("@", end)
-        if at >= 0:
-            return _nominal_end(text, at, before)
-    return end
+    following = _NEXT_URL.search(text, start)
+    limit = following.start() if following else len(text)
+    if line := _LINE_END.search(text, start, limit):
+        limit = line.start()
+    if (closing := _CLOSING.get(before)) and (closed := closing.search(text, start, limit)):
+        limit = closed.start()
+    end = _next_blank(text, start, limit)
+    if text.startswith(MARK, start) and (end == start + len(MARK) or text.startswith("@", start + len(MARK))):
+        return end
+    if ":" not in re.split(r"[/?#]", text[start:limit], maxsplit=1)[0]:
+        return end
+    last = start
+    for found in _HOST_FOLLOWS.finditer(text, start, limit):
+        last = found.start()
+    if last <= end and _credentials_are_cut(text[start:end]):
+        last = max(text.find("@", end, limit), last)
+    return _next_blank(text, last, limit) if last > end else end
 
 
-def _nominal_end(text: str, start: int, before: str) -> int:
-    """The next blank, closing quote, or URL."""
-    ends = [len(text)]
-    if blank := re.compile(r"\s").search(text, start):
-        ends.append(blank.start())
-    if before in "\"'`" and before and (closed := re.compile(rf"{before}(?![\w%@])").search(text, start)):
-        ends.append(closed.start())
-    if following := _NEXT_URL.search(text, start):
-        ends.append(following.start())
-    return min(ends)
+def _next_blank(text: str, start: int, limit: int) -> int:
+    blank = _BLANK.search(text, start, limit)
+    return blank.start() if blank else limit
 
 
 def _credentials_are_cut(body: str) -> bool:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from stream.live.outputs.output import Output
-from stream.redaction import redact
+from stream.redaction import MARK, is_secret_name, redact
 from stream.summary import ExitReason, SamFigures
 from stream.telemetry import StageFigures
 
@@ -146,16 +146,20 @@ def output_figures(outputs: Sequence[Output]) -> tuple[OutputFigures, ...]:
 
 
 def plain(value: Any) -> Any:
-    """The value for JSON: every text redacted, enums as their values."""
+    """The value for JSON: every text redacted, options that are secrets by their names hidden, enums as values."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {redact(str(key)): plain(each) for key, each in value.items()}
+        return {redact(str(key)): _hidden(str(key), plain(each)) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     return value
+
+
+def _hidden(name: str, value: Any) -> Any:
+    return MARK if value and isinstance(value, str) and is_secret_name(name) else value
 
 
 def to_json(summary: LiveSummary) -> str:

@@ -13,15 +13,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from stream.errors import SecretMissing
-from stream.redaction import redact, remember
+from stream.errors import SecretMissing, UnsupportedUri
+from stream.redaction import is_secret_name, redact, remember
 
 _PLACEHOLDER = re.compile(r"\{(?:file:(?P<path>[^{}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))\}")
 _URL = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)
 _PORT = re.compile(r"\d{1,5}$")
-_CLEAR_HOST = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d))(?::\d{1,5})?(?:/|$)")
-_SECRET_NAME = re.compile(r"pass|pwd|token|secret|key|auth|sig|cred", re.IGNORECASE)
+_NAME = r"(?:[\w-]*[^\W\d][\w-]*)"
+_HOST = re.compile(
+    rf"(?P<clear>\[[0-9a-fA-F:.%]+\]|\d+(?:\.\d+){{3}}|(?:[\w-]+\.)+{_NAME}\.?|localhost|{_NAME}(?=:\d))?"
+    rf"(?(clear)|{_NAME})(?::\d{{1,5}})?(?:[/?#]|$)"
+)
+"""What an address can go on with after its credentials; ``clear`` where it is hardly a part of a password."""
 _QUERY_VALUE = re.compile(r"[?&;]([^=&;?#]+)=([^&#]+)")
+_PIPELINE_SECRET = re.compile(
+    r"(?<![a-z0-9])(?:pw|passw(?:or)?d|passphrase|secret|token|[a-z]+-key)\s*=\s*(?:\(\w+\)\s*)?"
+    r"(?:\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'|(\S+))",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"^\s*([^:\r\n]+):\s*(.+?)\s*$", re.MULTILINE)
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _KEEP = "%!$'()*+,;=~-._"
 """Stays as it is in user names and passwords; ``%`` because those that are encoded already must not be twice."""
 
@@ -29,7 +40,8 @@ _KEEP = "%!$'()*+,;=~-._"
 def fill_in(uri: str, environment: Mapping[str, str] | None = None) -> str:
     """The address as a library can open it: never show it, show ``redact(uri)``.
 
-    Raises SecretMissing, which names the variable or file that is not there.
+    Raises SecretMissing, which names the variable or file that is not there, and UnsupportedUri where nothing tells at
+    which ``@`` the host begins.
     """
     environment = os.environ if environment is None else environment
     match = _URL.match(uri)
@@ -46,36 +58,56 @@ def fill_in(uri: str, environment: Mapping[str, str] | None = None) -> str:
             remember(spelled)
         plain = f"{unquote(user)}:{unquote(password)}".encode()
         remember(base64.b64encode(plain).decode())
-    return f"{scheme}://{quote(user, safe=_KEEP)}{colon}{quote(password, safe=_KEEP)}@{rest}"
+    return f"{scheme}://{_quoted(user)}{colon}{_quoted(password)}@{rest}"
 
 
 def split_user_info(rest: str) -> tuple[str, str]:
     """What is before and after the ``@`` of what follows ``://``. A ``/``, ``?`` or ``#`` may be in the password.
 
-    Where an address can be read in two ways, a host with a dot, a port or brackets after the last ``@`` decides; a
-    password for which that fails must be percent-encoded.
+    Where an address can be read in two ways, a host with a dot, a port or brackets after an ``@`` decides, the last if
+    there are several. Raises UnsupportedUri where none is like that and more than one could be a host.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    user_info, at, address = rest.rpartition("@")
     _, colon, port = authority.partition(":")
-    if not at or not ("@" in authority or (colon and not authority.startswith("[") and not _PORT.match(port))):
+    first = authority.rfind("@")
+    if first < 0 and (not colon or authority.startswith("[") or _PORT.match(port)):
         return "", rest
-    if "@" in authority and not _CLEAR_HOST.match(address):
-        end = authority.rindex("@")
-        return rest[:end], rest[end + 1 :]
-    return user_info, address
+    hosts = [(i, found) for i in _ats(rest, first) if (found := _HOST.match(rest, i + 1))]
+    clear = [i for i, found in hosts if found["clear"]]
+    if not clear and len(hosts) > 1:
+        for i, _ in hosts:
+            remember(rest[:i].partition(":")[2])
+        raise UnsupportedUri(
+            f"{redact('x://' + rest).partition('://')[2]}: the address can be read in two ways, as it has several @",
+            do="Percent-encode odd characters of the password (@ is %40, / is %2F), or give it as {NAME} from the"
+            " environment; an @ in the path is %40 too",
+        )
+    end = clear[-1] if clear else hosts[0][0] if hosts else first if first >= 0 else rest.rfind("@")
+    return (rest[:end], rest[end + 1 :]) if end >= 0 else ("", rest)
+
+
+def _ats(rest: str, first: int) -> list[int]:
+    """Where an ``@`` stands, from ``first`` on."""
+    return [found.start() for found in re.finditer("@", rest) if found.start() >= first]
+
+
+def _quoted(text: str) -> str:
+    return quote(_LONE_PERCENT.sub("%25", text), safe=_KEEP)
 
 
 def remember_options(options: Mapping[str, str]) -> None:
-    """Remembers the values of options that are secrets by their names, such as ``passphrase``."""
+    """Remembers the values of options that are secrets by their names, such as ``passphrase``; in headers those too."""
     for name, value in options.items():
-        if _SECRET_NAME.search(name):
-            remember(value)
+        if not is_secret_name(name):
+            continue
+        headers = _HEADER.findall(value) if name.lower().startswith("header") else []
+        for secret in [held for header, held in headers if is_secret_name(header)] if headers else [value]:
+            remember(secret)
 
 
 def _remember_parameters(rest: str) -> None:
     for name, value in _QUERY_VALUE.findall(rest):
-        if _SECRET_NAME.search(name):
+        if is_secret_name(name) or name.lower() == "p":
             remember(value)
             remember(unquote(value))
 
@@ -101,7 +133,12 @@ def _fill_pipeline(text: str, environment: Mapping[str, str]) -> str:
         remember(filled)
         return filled
 
-    return _PLACEHOLDER.sub(value, text)
+    filled_text = _PLACEHOLDER.sub(value, text)
+    for given in _PIPELINE_SECRET.findall(filled_text):
+        secret = next(filter(None, given), "")
+        remember(secret)
+        remember(re.sub(r"\\(.)", r"\1", secret))
+    return filled_text
 
 
 def _value(found: re.Match[str], environment: Mapping[str, str], uri: str) -> str:
