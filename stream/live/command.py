@@ -12,7 +12,9 @@ from stream.jobs import LiveJob
 from stream.live.configuration import StreamConfig
 from stream.live.health import serving
 from stream.live.log import EventLog
+from stream.live.outputs.open import check_keep
 from stream.live.run import LiveRun
+from stream.live.sink_settings import sink_settings
 from stream.live.summary import LiveStats, result_line, status_line, to_json
 from stream.live.warming import load_in_background
 from stream.runner import Interrupts, report, write_summary
@@ -78,7 +80,8 @@ class _Shown:
 
 
 def run_live(job: LiveJob, settings: Settings) -> int:
-    """Run one live stream until it ends or a signal ends it. Returns the exit code."""
+    """Run one live stream until it ends or a signal ends it. Returns the exit code. Raises WrongOutputs."""
+    check_keep(sink_settings(settings))
     log = EventLog(lowest="error" if settings.quiet else "info")
     if not settings.quiet and not kernels_compiled():
         print("note: the kernels are compiled for this processor, once; that takes about a minute", file=sys.stderr)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from av.stream import Stream
 
+from stream.errors import WrongOutputs
 from stream.live.encoding import LiveEncoder
-from stream.live.outputs.open import open_output
+from stream.live.outputs.open import open_output, place_of
 from stream.live.outputs.output import Output, OutputEvent
 from stream.live.outputs.packets import AudioTrack, EncodedPicture, audio_packet, audio_track
 from stream.live.sink_settings import LiveSinkSettings
 from stream.media.frame import Frame, Packet
+from stream.redaction import redact
 
 __all__ = ["LiveSink", "LiveSinkSettings"]
 
@@ -37,7 +40,9 @@ class LiveSink:
         self._encoder: LiveEncoder | None = None
         self._tracks: dict[int, tuple[Stream, AudioTrack | None]] = {}
         self._ended = False
+        _check_distinct(uris, self._settings)
         self.outputs: list[Output] = [open_output(uri, self._settings) for uri in uris]
+        _number(self.outputs)
         self.uri = ", ".join(output.uri for output in self.outputs)
         if any(not output.takes_frames for output in self.outputs):
             self._encoder = LiveEncoder(
@@ -114,6 +119,26 @@ class LiveSink:
         for output in sorted(self.outputs, key=lambda output: output.connects):  # files first, whatever hangs
             if not output.join(until - time.monotonic()):
                 output.give_up()
+
+
+def _check_distinct(uris: Sequence[str], settings: LiveSinkSettings) -> None:
+    """Raises WrongOutputs where two outputs are the same place, in which they would destroy each other's work."""
+    seen: set[str] = set()
+    for uri in uris:
+        place = place_of(uri, settings)
+        if place and place in seen:
+            raise WrongOutputs(f"{redact(uri)} is given twice as an output", do="Give each place once")
+        seen.add(place)
+
+
+def _number(outputs: Sequence[Output]) -> None:
+    """Outputs that look alike without their credentials get numbers: ``rtmp://host/*** #2``."""
+    seen: Counter[str] = Counter()
+    for output in outputs:
+        shown = output.uri
+        seen[shown] += 1
+        if seen[shown] > 1:
+            output.uri = f"{shown} #{seen[shown]}"
 
 
 def _ignore(event: OutputEvent) -> None:

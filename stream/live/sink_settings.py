@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from stream.media.encoder import EncoderSettings
 from stream.quantities import Keep
+from stream.quantities import keep as keep_of
+from stream.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,15 @@ class LiveSinkSettings:
     """What of old recordings stays; None = all."""
     overwrite: bool = False
     """Replace a file that exists already."""
+
+
+def sink_settings(settings: Settings) -> LiveSinkSettings:
+    """What the settings of a stream say about its outputs."""
+    return LiveSinkSettings(
+        encoder=settings.encoder(),
+        bitrate=settings.bitrate,
+        key_every_s=settings.key_every,
+        segment_s=settings.segment,
+        keep=None if settings.keep is None else keep_of(settings.keep),
+        overwrite=settings.overwrite,
+    )

@@ -22,7 +22,15 @@ from stream.live.timeline import TIME_BASE, Timeline
 from stream.media.frame import Frame, Packet
 from stream.media.notes import Notes
 from stream.media.source import VideoInfo
-from stream.media.sources.connection import NO_PTS, Connection, SourceOptions, check_address, open_connection
+from stream.media.sources.connection import (
+    NO_PTS,
+    Connection,
+    SourceOptions,
+    check_address,
+    open_connection,
+    scheme_of,
+    unused_options,
+)
 from stream.redaction import redact
 
 _MOST_ABANDONED = 4
@@ -76,6 +84,8 @@ class LiveSource:
         """None until the first picture; that of the last picture since."""
         self._notes = Notes()
         self.notes: list[str] = self._notes
+        for name in unused_options(uri, (options or SourceOptions()).options):
+            self._notes.say(f"the source option {redact(name)} means nothing to {scheme_of(uri)}: and was passed over")
         self.state = SourceState.CONNECTING
         self.generation = 0
         """Connections that gave a picture, counted from 1."""

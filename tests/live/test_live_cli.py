@@ -153,7 +153,13 @@ def test_a_source_that_never_comes_fails_after_its_time_and_no_password_shows(tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text"), [(["-o", "null:", "-m", "nothing"], "no bundle 'nothing'"), (["-o", "out.xyz"], "out.xyz")]
+    ("arguments", "text"),
+    [
+        (["-o", "null:", "-m", "nothing"], "no bundle 'nothing'"),
+        (["-o", "out.xyz"], "out.xyz"),
+        (["-o", "null:", "--keep", "7d"], "--keep deletes old segments"),
+        (["-o", "a.mp4", "-o", "./a.mp4"], "./a.mp4 is given twice"),
+    ],
 )
 def test_what_cannot_work_is_a_usage_error_in_one_line(clip, tmp_path, monkeypatch, arguments, text):
     monkeypatch.chdir(tmp_path)

@@ -9,10 +9,12 @@ import pytest
 from live_clients import until
 from live_frames import moving, times_of
 
-from stream.errors import OutputExists, UnsupportedContainer
+from stream.errors import OutputExists, UnsupportedContainer, WrongOutputs
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import OutputEvent, OutputState
 from stream.live.sink import LiveSink, LiveSinkSettings
+from stream.live.summary import output_figures
+from stream.quantities import keep
 
 
 def test_several_outputs_from_one_encode(tmp_path: Path) -> None:
@@ -75,3 +77,32 @@ def test_what_an_abandoned_file_does_not_hold_yet_does_not_count_as_written(tmp_
     sink.close(20)
     assert (output.written, output.in_flight) == (60, 0), "it came to its end after all"
     assert len(times_of(tmp_path / "a.mp4")) == 60
+
+
+@pytest.mark.parametrize("same", ["a.mp4", "./a.mp4", "x/../a.mp4", "file:{folder}/a.mp4"])
+def test_the_same_place_twice_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WrongOutputs, match="given twice"):
+        LiveSink(["a.mp4", "null:", same.format(folder=tmp_path)])
+    with pytest.raises(WrongOutputs, match="given twice"):
+        LiveSink(["rec/", "rec"], LiveSinkSettings(segment_s=60))
+    assert list(tmp_path.iterdir()) == []
+    LiveSink(["null:", "null:"]).close()
+
+
+def test_outputs_that_look_alike_without_their_keys_have_numbers() -> None:
+    events: list[OutputEvent] = []
+    sink = LiveSink([f"rtmp://127.0.0.1:1/live2/abcdefgh-ijkl-mnop-{n}" for n in "qrs"], None, events.append)
+    sink.close(0.1)
+    shown = [output.uri for output in sink.outputs]
+    assert shown == ["rtmp://127.0.0.1:1/live2/***" + end for end in ("", " #2", " #3")]
+    assert [figures.uri for figures in output_figures(sink.outputs)] == shown
+    assert {event.uri for event in events} <= set(shown)
+
+
+def test_keep_without_segments_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongOutputs, match="segment"):
+        LiveSink([str(tmp_path / "a.mp4")], LiveSinkSettings(keep=keep("7d")))
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -20,7 +21,7 @@ from stream.media.colour import ColourTags
 from stream.media.frame import Frame, Packet
 from stream.media.pictures import planes_of
 from stream.media.source import VideoInfo
-from stream.media.sources.connection import Connection, SourceOptions
+from stream.media.sources.connection import Connection, SourceOptions, unused_options
 from stream.media.templates import detached
 
 TIME_BASE = Fraction(1, 90000)
@@ -376,3 +377,23 @@ def test_what_cannot_work_is_refused_at_once() -> None:
     ):
         with pytest.raises(error):
             LiveSource(uri)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "unused"),
+    [
+        ("live", {"loop": "0", "nonsense": "1"}, ["nonsense"]),
+        ("gst", {"fps": "25"}, ["fps"]),
+        ("csi", {"fps": "25", "size": "640x360", "x": "y"}, ["x"]),
+        ("rtsp", {"whatever": "1"}, []),
+    ],
+)
+def test_options_that_mean_nothing_are_found(scheme: str, options: dict[str, str], unused: list[str]) -> None:
+    assert unused_options(f"{scheme}:x", options) == unused
+
+
+def test_an_option_that_means_nothing_is_told(tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.touch()
+    source = LiveSource(f"live:{clip}", SourceOptions(options={"nonsense": "1"}))
+    assert source.notes == ["the source option nonsense means nothing to live: and was passed over"]

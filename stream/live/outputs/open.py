@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
 
-from stream.errors import UnsupportedContainer
+from stream.errors import UnsupportedContainer, WrongOutputs
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.gst import GstOutput
 from stream.live.outputs.hls import HlsWriter, segment_muxer
@@ -25,7 +26,7 @@ from stream.media.encoder import EncoderSettings
 from stream.media.gstreamer import gstreamer
 from stream.media.sinks.partial import check_target, not_writable
 from stream.media.sources.connection import scheme_of
-from stream.media.uri import local_path
+from stream.media.uri import is_live, local_path
 from stream.redaction import redact
 
 _FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
@@ -47,8 +48,8 @@ _DATAGRAM = 1316
 def open_output(uri: str, settings: LiveSinkSettings) -> Output:
     """The output for a URI, not started yet.
 
-    Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable, SecretMissing for what can be known
-    beforehand.
+    Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable, WrongOutputs, SecretMissing for what
+    can be known beforehand.
     """
     scheme = scheme_of(uri)
     if uri == "null:":
@@ -64,6 +65,21 @@ def open_output(uri: str, settings: LiveSinkSettings) -> Output:
     if settings.segment_s is not None:
         return _segments(uri, settings, settings.segment_s)
     return _recording(local_path(uri), settings)
+
+
+def place_of(uri: str, settings: LiveSinkSettings) -> str:
+    """Equal for URIs that mean the same place: with secrets in it, never to be shown. Empty where many may write.
+
+    Raises UnsupportedUri, SecretMissing.
+    """
+    if uri == "null:":
+        return ""
+    if is_live(uri):
+        return fill_in(uri)
+    if settings.segment_s is None or uri.lower().endswith(".m3u8"):
+        return os.path.realpath(local_path(uri))
+    names = segment_names(uri.removeprefix("file:"))
+    return os.path.join(os.path.realpath(names.root), names.pattern)
 
 
 def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
@@ -90,6 +106,7 @@ def _srt(uri: str, encoder: EncoderSettings) -> Output:
 
 def _recording(target: Path, settings: LiveSinkSettings) -> Output:
     muxer = _muxer_of(target)
+    check_keep(settings)
     check_target(target, None, overwrite=settings.overwrite)
     check_holds(settings.encoder, muxer, target.suffix)
     names = PartNames(target, overwrite=settings.overwrite)
@@ -116,6 +133,15 @@ def _hls(playlist: Path, settings: LiveSinkSettings) -> Output:
     encoder = settings.encoder
     check_holds(encoder, segment_muxer(av.Codec(encoder.codec, "w").canonical_name), playlist.name)
     return PacketOutput(str(playlist), lambda: HlsWriter(playlist, settings.key_every_s), limits=_FILE_LIMITS)
+
+
+def check_keep(settings: LiveSinkSettings) -> None:
+    """Raises WrongOutputs where old segments are to be deleted and there are none: the file would grow for ever."""
+    if settings.keep is not None and settings.segment_s is None:
+        raise WrongOutputs(
+            "--keep deletes old segments, and the recording is not cut into segments",
+            do="Add --segment, such as --segment 10m, or leave --keep out",
+        )
 
 
 def _muxer_of(target: Path) -> str:

@@ -25,6 +25,12 @@ NO_PTS = -(1 << 63)
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "hls", "srt", "rtmp", "rtmps", "udp", "tcp", "rtp")
 OTHER_SCHEMES = ("gst", "csi", "v4l2", "testsrc", "live")
+_TAKEN: dict[str, tuple[str, ...]] = {
+    "live": ("loop",),
+    "gst": (),
+    "csi": ("size", "video_size", "fps", "framerate"),
+}
+"""Options of sources that read them here."""
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _DEVICE = re.compile(r"^/dev/video\w+$")
 
@@ -160,6 +166,12 @@ def check_address(uri: str, options: SourceOptions) -> None:
         path_of(uri)
     elif scheme != "v4l2":
         raise _unsupported(uri)
+
+
+def unused_options(uri: str, options: Mapping[str, str]) -> list[str]:
+    """Names that mean nothing to this kind of source. FFmpeg passes over what it does not know without a word."""
+    taken = _TAKEN.get(scheme_of(uri))
+    return [] if taken is None else [name for name in options if name not in taken]
 
 
 def _unsupported(uri: str) -> UnsupportedUri:
