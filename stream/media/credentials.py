@@ -25,6 +25,7 @@ _HOST = re.compile(
     rf"(?(clear)|{_NAME})(?::\d{{1,5}})?(?:[/?#]|$)"
 )
 """What an address can go on with after its credentials; ``clear`` where it is hardly a part of a password."""
+_QUERY = re.compile(r"\?[\w.-]+=")
 _QUERY_VALUE = re.compile(r"[?&;]([^=&;?#]+)=([^&#]+)")
 _PIPELINE_SECRET = re.compile(
     r"(?<![a-z0-9])(?:pw|passw(?:or)?d|passphrase|secret|token|[a-z]+-key)\s*=\s*(?:\(\w+\)\s*)?"
@@ -64,8 +65,8 @@ def fill_in(uri: str, environment: Mapping[str, str] | None = None) -> str:
 def split_user_info(rest: str) -> tuple[str, str]:
     """What is before and after the ``@`` of what follows ``://``. A ``/``, ``?`` or ``#`` may be in the password.
 
-    Where an address can be read in two ways, a host with a dot, a port or brackets after an ``@`` decides, the last if
-    there are several. Raises UnsupportedUri where none is like that and more than one could be a host.
+    Where an address can be read in two ways, the one host with a dot, a port or brackets decides; one in the query
+    does not count. Raises UnsupportedUri where that does not tell: a password must not go to a wrong host.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     _, colon, port = authority.partition(":")
@@ -73,8 +74,8 @@ def split_user_info(rest: str) -> tuple[str, str]:
     if first < 0 and (not colon or authority.startswith("[") or _PORT.match(port)):
         return "", rest
     hosts = [(i, found) for i in _ats(rest, first) if (found := _HOST.match(rest, i + 1))]
-    clear = [i for i, found in hosts if found["clear"]]
-    if not clear and len(hosts) > 1:
+    clear = [i for i, found in hosts if found["clear"] and not _QUERY.search(rest, hosts[0][0], i)]
+    if len(clear) != 1 and len(hosts) > 1:
         for i, _ in hosts:
             remember(rest[:i].partition(":")[2])
         raise UnsupportedUri(
@@ -82,7 +83,7 @@ def split_user_info(rest: str) -> tuple[str, str]:
             do="Percent-encode odd characters of the password (@ is %40, / is %2F), or give it as {NAME} from the"
             " environment; an @ in the path is %40 too",
         )
-    end = clear[-1] if clear else hosts[0][0] if hosts else first if first >= 0 else rest.rfind("@")
+    end = clear[0] if clear else hosts[0][0] if hosts else first if first >= 0 else rest.rfind("@")
     return (rest[:end], rest[end + 1 :]) if end >= 0 else ("", rest)
 
 

@@ -96,7 +96,10 @@ def test_addresses_that_were_opened_never_show(
     forget()
     try:
         uri = f"{scheme}://{user}:{password}@{host}/live/1"
-        opened = fill_in(uri)
+        try:
+            opened = fill_in(uri)
+        except UnsupportedUri:  # which remembers as well
+            opened = uri
         for address in (uri, opened, unquote(opened)):
             shown = redact(f"{before}{address}{after}")
             for secret in (password, quote(password, safe=""), unquote(password)):
@@ -230,7 +233,7 @@ def test_odd_passwords_reach_the_library_encoded_and_are_remembered(
     scheme: str, user: str, password: str, host: str
 ) -> None:
     assume("%" not in user and not re.search("%[0-9a-fA-F]{2}", password) and "{" not in password)
-    assume(not _digits_then_path(password))
+    assume(not _digits_then_path(password) and not re.search(r"@.*[?][\w.-]+=|@\w+([.]|:\d)", password))
     forget()
     try:
         filled = fill_in(f"{scheme}://{user}:{password}@{host}/live")
@@ -286,6 +289,8 @@ def test_pipelines_keep_their_braces() -> None:
         ("u:a@b/c@10.0.0.9/x", "u:a@b/c", "10.0.0.9/x"),
         ("u:p@10.0.0.9/x@1.5/y", "u:p", "10.0.0.9/x@1.5/y"),
         ("u:p@10.0.0.9/x@sub", "u:p", "10.0.0.9/x@sub"),
+        ("u:p@10.0.0.9/x?mail=a@b.org", "u:p", "10.0.0.9/x?mail=a@b.org"),
+        ("viewer:p@ss/w?rd#1:2% x@127.0.0.1:18554/auth", "viewer:p@ss/w?rd#1:2% x", "127.0.0.1:18554/auth"),
         ("u:p@ss/w@camera:554/stream", "u:p@ss/w", "camera:554/stream"),
         ("u:p@ss/w@localhost/stream", "u:p@ss/w", "localhost/stream"),
         ("u:p@camera", "u:p", "camera"),
@@ -299,7 +304,16 @@ def test_where_credentials_end(rest: str, user_info: str, address: str) -> None:
     assert split_user_info(rest) == (user_info, address)
 
 
-@pytest.mark.parametrize("rest", ["user:p@ss/w@camera/stream", "user:p/w@ss/w@camera/stream", "u:secret@cam/x@sub"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "user:p@ss/w@camera/stream",
+        "user:p/w@ss/w@camera/stream",
+        "u:secret@cam/x@sub",
+        "u:secret@cam/x?mail=a@b.org",
+        "u:secret@cam.local/x@b.org",
+    ],
+)
 def test_an_address_that_can_be_read_in_two_ways_is_refused(rest: str) -> None:
     with pytest.raises(UnsupportedUri, match=r"two ways.*Percent-encode") as failure:
         fill_in(f"rtsp://{rest}")
