@@ -13,7 +13,7 @@ from engines.network_inputs import Extra, NetworkInputs
 from engines.picture_network import PictureNetwork
 from engines.thumbnail import Thumbnail
 
-_BLACK = (1 / 255, 3 / 255)
+_BLACK = (0.4 / 255, 1.2 / 255)
 """Mean luma of the brightest cell up to which a picture is black, and from which it is a picture."""
 
 
@@ -45,7 +45,7 @@ class ToneModel:
 
 
 def black_kept(grid: CurveGrid, thumbnail: Thumbnail) -> CurveGrid:
-    """The grid, faded out where no cell of the picture is brighter than a code or two: noise alone stays below."""
+    """The grid, faded out where no cell of the picture is brighter than a code."""
     height, width = thumbnail.y.shape
     cells = thumbnail.y.reshape(height // CELL, CELL, width // CELL, CELL).mean(axis=(1, 3))
     first, last = _BLACK

@@ -53,14 +53,15 @@ def open_bank(semantics: Semantics) -> nn.Module | None:
     if semantics.bank == "none" or semantics.path is None:
         return None
     if semantics.bank == "hrnet":
-        if not semantics.path.is_file():
+        try:
+            return load_pascal_context(semantics.path, HRNetV2(normalise=semantics.normalise))
+        except FileNotFoundError as error:
             raise ValueError(
                 f"no HRNet weights: no file {semantics.path}. SKF's bank is HRNetV2-W48 trained on PASCAL-Context (59 "
                 "classes, 480x480), published with HRNet's semantic segmentation: get that checkpoint and name it as "
                 "`semantics.path`. Or take SAM's features: `semantics.bank: embedding`, with a cache of "
                 "`python -m training semantics` as the path, as the small variants do"
-            )
-        return load_pascal_context(semantics.path, HRNetV2(normalise=semantics.normalise))
+            ) from error
     return load_bank(semantics.path)
 
 

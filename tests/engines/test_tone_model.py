@@ -74,7 +74,7 @@ def test_a_grid_network_is_taken_as_it_is(make_bundle: BundleMaker) -> None:
     assert (grid.coefficients == np.float32(wanted)).all()
 
 
-@pytest.mark.parametrize(("level", "share"), [(0.0, 0.0), (0.9 / 255, 0.0), (2 / 255, 0.5), (3.1 / 255, 1.0)])
+@pytest.mark.parametrize(("level", "share"), [(0.0, 0.0), (0.39 / 255, 0.0), (0.8 / 255, 0.5), (1.21 / 255, 1.0)])
 def test_black_stays_black_and_the_darkest_pictures_are_pictures(
     make_bundle: BundleMaker, level: float, share: float
 ) -> None:

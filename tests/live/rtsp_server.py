@@ -62,7 +62,7 @@ def live_launch(codec: str, given: argparse.Namespace) -> str:
         f" option-string=log-level=none:pools=1 ! {REPEATING.format(5)} name=pay0 pt=96",
     }[codec]
     scene = "videotestsrc is-live=true pattern=smpte horizontal-speed=2"
-    dark = "videobalance brightness=-0.3 contrast=0.3"
+    dark = "videobalance contrast=0.15"
     return f"( {scene} ! capsfilter name=size caps={size} ! {dark} ! {encoder} {AAC if given.audio else ''} )"
 
 
