@@ -71,7 +71,9 @@ def plan(paths: Sequence[str], outputs: Sequence[str]) -> list[Job]:
     given = outputs[0] if outputs else None
     if given is None and len(paths) == 2:
         paths, given = paths[:1], paths[1]
-    if given is not None and is_live(given):
+    for path in paths:
+        local_path(path)  # an address that means nothing is told before its output
+    if given is not None and (is_live(given) or given == "null:"):
         raise WrongOutputs(
             f"a file cannot be sent to {redact(given)} as fast as it is read",
             do=f"Give live:{paths[0]} as the input to play it at its own pace",

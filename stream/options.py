@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
@@ -67,6 +67,9 @@ def allowed_values(field: FieldInfo, *, is_number: bool = False) -> str:
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     limits = _range(field)
+    above = next((limit.gt for limit in field.metadata if isinstance(limit, Gt)), None)
+    if above is not None and (high := _highest(field)) is not None:
+        return f"a number above {above:g} and at most {high:g}"
     if not limits:
         return "usable here"
     kind = "a number " if field.annotation is float else "a whole number "
@@ -115,5 +118,10 @@ def _words(field: FieldInfo) -> tuple[str, ...]:
 def _range(field: FieldInfo) -> str:
     """``0..1``, or nothing for a field without limits."""
     low = next((limit.ge for limit in field.metadata if isinstance(limit, Ge)), None)
-    high = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
+    high = _highest(field)
     return "" if low is None or high is None else f"{low:g}..{high:g}"
+
+
+def _highest(field: FieldInfo) -> Any:
+    """The upper bound of a field that has one."""
+    return next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)

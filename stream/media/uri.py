@@ -37,7 +37,8 @@ def local_path(uri: str) -> Path:
             do="In Python LiveRun takes it; on the command line give it as the source, with -o",
         )
     raise UnsupportedUri(
-        f"{scheme}: sources and sinks are not supported in this version", do="Give a file, a folder or a pattern"
+        f"{scheme}: is no address that can be read or written here",
+        do="Give a file, a folder, a pattern, or a live address such as rtsp://, rtmp://, srt:// or gst:PIPELINE",
     )
 
 

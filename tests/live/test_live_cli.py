@@ -194,3 +194,18 @@ def test_a_terminal_gets_a_line_with_states_rates_and_latency(clip, tmp_path):
     text = shown.decode()
     assert signalled, text
     assert re.search(r"\d+ dropped, \d+ ms \(p95 \d+\)", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["foo://bar", "-o", "null:"], "foo: is no address"),
+        (["testsrc:frames=1", "-o", "bar://q"], "bar: is no address"),
+        (["night.mp4", "-o", "null:"], "live:night.mp4"),
+    ],
+)
+def test_what_is_no_address_is_told_by_its_own_name(tmp_path, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert text in result.stderr

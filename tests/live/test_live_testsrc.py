@@ -107,3 +107,18 @@ def test_the_code_is_read_after_the_enhancement() -> None:
         assert enhanced.planes.y.mean() > frame.planes.y.mean() + 5
     finally:
         enhancer.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("size=160x96", f"from {frame_code.SMALLEST_WIDTH}x{frame_code.SMALLEST_HEIGHT} to 8192x8192"),
+        ("fps=1000", "a number in 0.05..240"),
+        ("night=2", "a whole number in 0..1"),
+        ("colour=red", "is not understood"),
+    ],
+)
+def test_what_an_option_would_take_is_told(option: str, said: str) -> None:
+    with pytest.raises(OptionRefused) as refusal:
+        parse(f"testsrc:{option}", {})
+    assert said in str(refusal.value)

@@ -214,7 +214,7 @@ BAD_REQUESTS = {
     "strength": (["in.mp4", "--strength", "1.5"], 2, "--strength"),
     "compare": (["in.mp4", "--compare", "diagonal"], 2, "--compare"),
     "encoder option": (["in.mp4", "-e", "tune"], 2, "--encoder-options"),
-    "scheme": (["ftp://camera/1"], 2, "ftp: sources and sinks are not supported"),
+    "scheme": (["ftp://camera/1"], 2, "ftp: is no address that can be read or written"),
     "live without output": (["rtsp://camera/1"], 2, "rtsp://camera/1 is live and has no output"),
     "several live sources": (["rtsp://a/1", "rtsp://b/1", "-o", "null:"], 2, "2 sources, and one of them is live"),
     "live and file": (["in.mp4", "rtsp://b/1", "-o", "out"], 2, "cannot be mixed"),

@@ -56,7 +56,9 @@ def parse(uri: str, options: Mapping[str, str]) -> Pattern:
         try:
             known |= _understood(key, value)
         except (ValueError, ZeroDivisionError):
-            raise OptionRefused(f"testsrc: {key}={value} is not understood", do=_HELP) from None
+            allowed = _allowed(key)
+            told = f"is not {allowed}" if allowed else "is not understood"
+            raise OptionRefused(f"testsrc: {key}={value} {told}", do=_HELP) from None
     return Pattern(**known)  # type: ignore[arg-type]
 
 
@@ -73,6 +75,17 @@ def _understood(key: str, value: str) -> dict[str, object]:
     if not low <= number <= high or (key in ("frames", "night") and number.denominator != 1):
         raise ValueError(value)
     return {key: {"fps": number, "noise": float(number), "frames": int(number), "night": bool(number)}[key]}
+
+
+def _allowed(key: str) -> str:
+    """What an option takes; nothing for one that does not exist."""
+    if key == "size":
+        least = f"{frame_code.SMALLEST_WIDTH}x{frame_code.SMALLEST_HEIGHT}"
+        return f"WIDTHxHEIGHT, both even, from {least} to {_LARGEST}x{_LARGEST}"
+    if key not in _LIMITS:
+        return ""
+    low, high = _LIMITS[key]
+    return f"a {'whole ' if key in ('frames', 'night') else ''}number in {low:g}..{high:g}"
 
 
 @lru_cache(maxsize=4)
