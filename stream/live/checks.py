@@ -11,15 +11,18 @@ from pydantic import ValidationError
 from engines.bundle import load_bundle
 from engines.errors import EngineError
 from stream.errors import StreamError
+from stream.live.outputs.beforehand import check_output
+from stream.live.sink_settings import sink_settings
 from stream.live.yaml_lines import Written
 from stream.media.credentials import fill_in
+from stream.media.encoder import check_encoder
 from stream.media.sources.connection import SourceOptions, check_address, is_live, scheme_of
 from stream.media.uri import local_path
 from stream.options import allowed_values
 from stream.settings import Settings
 
 _LIVE = "rtsp://, http://, srt://, rtmp://, udp://, /dev/videoN, gst:PIPELINE, testsrc: or live:FILE"
-_SOURCES_ONLY = ("http", "https", "hls", "csi", "v4l2", "testsrc", "live")
+SOURCES_ONLY = ("http", "https", "hls", "csi", "v4l2", "testsrc", "live")
 _LIMITS = ("greater_than_equal", "less_than_equal")
 
 
@@ -60,15 +63,28 @@ def problem_of_source(uri: str, options: Mapping[str, str]) -> str:
     return ""
 
 
-def problem_of_output(uri: str) -> str:
-    """Why nothing can be written to a URI, or nothing; placeholders as in sources. Files may exist: they are ours."""
+def problem_of_output(uri: str, settings: Settings | None) -> str:
+    """Why nothing can be written to a URI, or nothing; placeholders as in sources. Files may exist: they are ours.
+
+    ``settings`` are None where they cannot be used themselves; then only the address is looked at.
+    """
     try:
         filled = fill_in(uri)
-        if scheme_of(filled) in _SOURCES_ONLY:
+        if scheme_of(filled) in SOURCES_ONLY:
             return f"{uri} can be read, not written to"
-        if is_live(filled) or uri == "null:":
-            return ""
-        local_path(uri)
+        if settings is not None:
+            check_output(uri, sink_settings(settings))
+        elif not is_live(filled) and uri != "null:":
+            local_path(uri)
+    except StreamError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def problem_of_encoder(settings: Settings) -> str:
+    """Why the encoder cannot be used, or nothing. It is opened once, on a tiny picture."""
+    try:
+        check_encoder(settings.encoder())
     except StreamError as error:
         return str(error).rstrip(".")
     return ""

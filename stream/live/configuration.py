@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from stream.errors import StreamError
-from stream.live.checks import problem_of_model, problem_of_output, problem_of_source, settings_of
+from stream.live.checks import (
+    problem_of_encoder,
+    problem_of_model,
+    problem_of_output,
+    problem_of_source,
+    settings_of,
+)
+from stream.live.outputs.open import place_of
+from stream.live.sink_settings import sink_settings
 from stream.live.yaml_lines import Mapping, Problem, Written, read_yaml
 from stream.redaction import redact
 from stream.settings import Settings
@@ -23,6 +31,7 @@ PROCESS_KEYS = ("metrics", "summary", "quiet", "debug")
 """Settings that a process has once: they stand at the top of the file."""
 _TOP_KEYS = ("defaults", "streams", *PROCESS_KEYS)
 _SETTINGS = tuple(name for name in Settings.model_fields if name not in (*PROCESS_KEYS, "output"))
+_ENCODER = ("codec", "preset", "crf", "encoder_options")
 _PLACES = ("source", "outputs")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ELSEWHERE = {
@@ -124,7 +133,11 @@ class _Reader:
         said |= {key: (own[key], f"{path}.{key}") for key in own if key not in (*_PLACES, *unknown)}
         settings = self._settings(said, written.line)
         source = self._source(own, path, written.line, settings.source_options if settings else {})
-        outputs = self._outputs(own, path, written.line)
+        wrong = problem_of_encoder(settings) if settings else ""
+        if wrong:
+            value, where = next((said[key] for key in _ENCODER if key in said), (written, path))
+            self._add(value.line, where, wrong)
+        outputs = self._outputs(own, path, written.line, None if wrong else settings)
         if source is None or outputs is None or settings is None:
             return None
         if wrong := problem_of_model(settings):
@@ -142,7 +155,7 @@ class _Reader:
             self._add(written.line, f"{path}.source", wrong)
         return uri
 
-    def _outputs(self, own: Mapping, path: str, line: int) -> tuple[str, ...] | None:
+    def _outputs(self, own: Mapping, path: str, line: int, settings: Settings | None) -> tuple[str, ...] | None:
         written = own.get("outputs")
         if written is None or written.value in (None, []):
             self._add(written.line if written else line, path, "has no outputs: give one URI or a list of them")
@@ -150,18 +163,24 @@ class _Reader:
         parts = written.value if isinstance(written.value, list) else [written]
         uris = [self._text(part, f"{path}.outputs", "a URI, or a list of them") for part in parts]
         for part, uri in zip(parts, uris, strict=True):
-            if uri is not None and (wrong := problem_of_output(uri)):
+            if uri is not None and (wrong := problem_of_output(uri, settings)):
                 self._add(part.line, f"{path}.outputs", wrong)
         return tuple(uri for uri in uris if uri is not None)
 
     def _same_outputs(self, streams: Mapping, configs: list[StreamConfig]) -> None:
-        """Two streams that write to one place destroy each other's work."""
+        """Two outputs in one place destroy each other's work, be they of two streams or of one."""
         owner: dict[str, str] = {}
         for config in configs:
-            for uri in config.outputs:
-                if owner.setdefault(uri, config.name) != config.name and uri != "null:":
-                    line, path = streams[config.name].line, f"streams.{config.name}.outputs"
-                    self._add(line, path, f"{uri} is an output of stream {owner[uri]} already")
+            own = streams[config.name].value
+            for part, uri in _parts(own["outputs"]) if isinstance(own, dict) else ():
+                try:
+                    place = place_of(uri, sink_settings(config.settings))
+                except StreamError:
+                    continue  # told already
+                if place and place in owner:
+                    whose = "this stream" if owner[place] == config.name else f"stream {owner[place]}"
+                    self._add(part.line, f"streams.{config.name}.outputs", f"{uri} is an output of {whose} already")
+                owner.setdefault(place, config.name)
 
     def _settings(self, said: dict[str, tuple[Written, str]], line: int) -> Settings | None:
         settings, faults = settings_of({key: value for key, (value, _) in said.items()})
@@ -199,3 +218,9 @@ class _Reader:
 
     def _add(self, line: int, path: str, text: str) -> None:
         self.problems.append(Problem(line, path, redact(text)))
+
+
+def _parts(outputs: Written) -> list[tuple[Written, str]]:
+    """Each output as it stands in the file, which was found to hold texts."""
+    parts = outputs.value if isinstance(outputs.value, list) else [outputs]
+    return [(part, part.value.strip()) for part in parts if isinstance(part.value, str)]

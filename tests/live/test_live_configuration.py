@@ -271,3 +271,65 @@ def problems_of(file: Path) -> list[str]:
 
 def _quoted(value: str) -> str:
     return json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("stream", "line", "said"),
+    [
+        ("outputs: [x.avi]", 3, "outputs: x.avi: cannot write live video into .avi"),
+        ("outputs: [recording]", 3, "outputs: recording: cannot write live video into a name without extension"),
+        ("outputs: ['bar://q']", 3, "outputs: bar: is no address that can be read or written"),
+        ("outputs: [/proc/x/y.mp4]", 3, "outputs: cannot write into /proc/x"),
+        ("outputs: [streams.yaml/y.mp4]", 3, "is a file, not a folder"),
+        ("outputs: [a.ts]\n    codec: libx999", 4, "codec: this build has no encoder named 'libx999'"),
+        ("outputs: [a.ts]\n    preset: bogus", 4, "preset: libx264 has no preset 'bogus'"),
+        ("outputs: ['rtmp://h/live/x']\n    codec: ffv1", 3, "cannot hold video of the encoder ffv1"),
+        ("outputs: [cam_%Q.mp4]\n    segment: 10m", 3, "outputs: cam_%Q.mp4: names of segments take"),
+        ("outputs: [a.mp4]\n    keep: 7d", 3, "outputs: --keep deletes old segments"),
+        ("outputs: [a.mp4, 'null:', 'null:', ./a.mp4]", 3, "outputs: ./a.mp4 is an output of this stream already"),
+        ("outputs:\n      - rec\n      - rec/\n    segment: 60", 5, "rec/ is an output of this stream already"),
+    ],
+)
+def test_outputs_that_can_never_work_are_found_before_anything_is_opened(tmp_path, monkeypatch, stream, line, said):
+    monkeypatch.chdir(tmp_path)
+    (found,) = refused(tmp_path, f"streams:\n  a:\n    {stream}\n    source: 'testsrc:'\n")
+    assert found.startswith(f"streams.yaml:{line}: streams.a."), found
+    assert said in found
+    assert [path.name for path in tmp_path.iterdir()] == ["streams.yaml"], "nothing was made"
+
+
+def test_a_pipeline_that_can_never_work_is_found(tmp_path):
+    (found,) = refused(tmp_path, "streams: {a: {source: 'testsrc:', outputs: 'gst:no_such_element_at_all'}}")
+    assert "streams.a.outputs: " in found
+
+
+def test_two_streams_with_one_file_under_two_names_are_told_at_the_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = refused(
+        tmp_path,
+        """\
+        streams:
+          a: {source: 'testsrc:night=0', outputs: same.mp4}
+          b:
+            source: testsrc:night=1
+            outputs:
+              - 'null:'
+              - ./same.mp4
+        """,
+    )
+    assert [line.partition("streams.yaml")[2] for line in lines] == [
+        ":7: streams.b.outputs: ./same.mp4 is an output of stream a already"
+    ]
+
+
+def test_files_that_exist_and_folders_that_do_not_are_no_fault(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").touch()
+    text = "streams: {a: {source: 'testsrc:', outputs: [a.mp4, new/folder/b.mkv, 'rtmp://h/live/x', hls/a.m3u8]}}"
+    assert len(read(tmp_path, text).streams[0].outputs) == 4
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_number_that_must_be_above_its_bound_is_told_both_bounds(tmp_path):
+    (line,) = refused(tmp_path, "streams: {a: {source: 'testsrc:', outputs: 'null:', staleness: 0}}")
+    assert line.endswith("streams.a.staleness: 0 is not a number above 0 and at most 60")

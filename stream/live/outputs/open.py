@@ -31,7 +31,7 @@ from stream.redaction import redact
 
 _FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
 """A disk may take its time; a file loses nothing meanwhile."""
-_MUXERS = {
+MUXERS = {
     "rtsp": "rtsp",
     "rtsps": "rtsp",
     "rtmp": "flv",
@@ -58,7 +58,7 @@ def open_output(uri: str, settings: LiveSinkSettings) -> Output:
         return GstOutput(uri)
     if scheme == "srt":
         return _srt(uri, settings.encoder)
-    if scheme in _MUXERS:
+    if scheme in MUXERS:
         return _network(uri, scheme, settings.encoder)
     if uri.lower().endswith(".m3u8"):
         return _hls(local_path(uri), settings)
@@ -83,7 +83,7 @@ def place_of(uri: str, settings: LiveSinkSettings) -> str:
 
 
 def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
-    url, muxer = fill_in(uri), _MUXERS[scheme]
+    url, muxer = fill_in(uri), MUXERS[scheme]
     if muxer != "rtsp":
         check_holds(encoder, muxer, redact(uri))
     options = {"rtsp_transport": "tcp"} if muxer == "rtsp" else {}
@@ -105,7 +105,7 @@ def _srt(uri: str, encoder: EncoderSettings) -> Output:
 
 
 def _recording(target: Path, settings: LiveSinkSettings) -> Output:
-    muxer = _muxer_of(target)
+    muxer = muxer_of(target)
     check_keep(settings)
     check_target(target, None, overwrite=settings.overwrite)
     check_holds(settings.encoder, muxer, target.suffix)
@@ -115,7 +115,7 @@ def _recording(target: Path, settings: LiveSinkSettings) -> Output:
 
 def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
     names = segment_names(uri.removeprefix("file:"))
-    muxer = _muxer_of(Path(names.pattern))
+    muxer = muxer_of(Path(names.pattern))
     check_holds(settings.encoder, muxer, names.suffix)
     try:
         names.root.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,8 @@ def check_keep(settings: LiveSinkSettings) -> None:
         )
 
 
-def _muxer_of(target: Path) -> str:
+def muxer_of(target: Path) -> str:
+    """FFmpeg's name of a container that takes live video. Raises UnsupportedContainer."""
     muxer = muxer_for(target)
     if muxer is None:
         raise UnsupportedContainer(
