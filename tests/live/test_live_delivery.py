@@ -141,8 +141,8 @@ def test_what_nobody_confirmed_is_lost(script: Script, output: PacketOutput) -> 
     until(lambda: feed(output) or (len(script.writers[-1:]) and script.writers[-1].unconfirmed >= 4), "sent")
     assert output.written == 0
     script.fail_writing = OSError(32, "Broken pipe")
-    feed_until(output, OutputState.WAITING)
-    until(lambda: output.dropped["lost"] >= 5, "counted")
+    until(lambda: feed(output) or output.dropped["lost"] >= 5, "counted")
+    until(lambda: accounted(output), "the books agree")
     assert accounted(output)
     assert output.written == 0
 
