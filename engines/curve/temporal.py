@@ -108,26 +108,28 @@ def denoise(
     cuts = [round(rows * i / bands) for i in range(bands + 1)]
     scratches = history.scratch(bands)
 
-    def run(i: int) -> None:
-        scratch = scratches[i]
-        if searched and motion is not None:
-            # The blocks next to the band too: its neighbour finds the same for them, whoever comes first.
-            search_blocks(
-                *(source[0], old[0], *tables[:3], max(cuts[i] - 1, 0), min(cuts[i + 1] + 1, rows)),
-                *(width, height, limits, settings, motion.dx, motion.dy, motion.confidence),
-                *(history.moves, history.trust, *scratch.rows, scratch.sampled),
-            )
+    def search(i: int) -> None:
+        assert motion is not None
+        search_blocks(
+            *(source[0], old[0], *tables[:3], cuts[i], cuts[i + 1], width, height, limits, settings),
+            *(motion.dx, motion.dy, motion.confidence),
+            *(history.moves, history.trust, *scratches[i].rows, scratches[i].sampled),
+        )
+
+    def write(i: int) -> None:
         denoise_band(
             *(*source, *target, *old, previous is not None, *tables),
             *(cuts[i] * BLOCK, min(cuts[i + 1] * BLOCK, height), width, height, limits, settings),
             *(history.moves, history.trust, history.weights_old, history.weights, history.pattern, history.dither),
-            *scratch.all,
+            *scratches[i].all,
         )
 
-    running = [workers(threads - 1).submit(run, i) for i in range(1, bands)]
-    run(0)
-    for band in running:
-        band.result()
+    # A band reads the moves of its neighbours' nearest blocks: all are found before any is used.
+    for part in (search, write) if searched else (write,):
+        running = [workers(threads - 1).submit(part, i) for i in range(1, bands)]
+        part(0)
+        for band in running:
+            band.result()
     if target[0] is not out.y and not np.may_share_memory(target[0], out.y):
         copy_planes(fresh, out)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.colour import Colour
-from engines.curve import cpu, temporal_reference
+from engines.curve import cpu, temporal, temporal_reference
 from engines.curve.grid import CurveGrid
 from engines.curve.temporal import denoise, rule
 from engines.curve.temporal_history import History
@@ -189,3 +191,26 @@ def test_a_grid_of_one_colour_stays_sane() -> None:
                 denoise(planes, grid, out, last, None, history, noise)
                 assert worst(out, alone) == 0
                 last = out
+
+
+def test_no_band_is_written_before_all_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands read the moves of their neighbours' blocks: one that started late would change them under the others."""
+    rng = np.random.default_rng(2)
+    width, height = 1026, 1023
+    previous, frame = (random_planes(rng, width, height, "planar", 0, False) for _ in range(2))
+    seen: list[str] = []
+
+    def recorded(name: str, call: Callable[..., None]) -> Callable[..., None]:
+        def record(*arguments: object) -> None:
+            seen.append(f"{name} begins")
+            call(*arguments)
+            seen.append(f"{name} ends")
+
+        return record
+
+    for name in ("search_blocks", "denoise_band"):
+        monkeypatch.setattr(temporal, name, recorded(name, getattr(temporal, name)))
+    motion = random_motion(rng, width, height)
+    denoise(frame, rising_grid(rng, 18, 32), blank(frame), previous, motion, History(), NoiseModel(), 1.0, 2)
+    assert sorted(seen[:4]) == ["search_blocks begins"] * 2 + ["search_blocks ends"] * 2
+    assert sorted(seen[4:]) == ["denoise_band begins"] * 2 + ["denoise_band ends"] * 2
