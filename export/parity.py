@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engines.colour import Colour
-from engines.curve.grid import CurveGrid
-from engines.curve.reference import apply
-from engines.planes import Planes
+from engines.precision.agreement import applied
 from export.interfaces import Interface
 
 LIMIT = 1.0
@@ -83,7 +81,7 @@ def compare(
                 expected = network(*(torch.from_numpy(feed[part.name]) for part in interface.inputs)).numpy()
             (found,) = session.run([interface.result], feed)
             if interface.result == "grid":
-                one, two = (_applied(grid[0], given) for grid in (expected, found))
+                one, two = (applied(grid[0], given) for grid in (expected, found))
             else:
                 one, two = expected * 255, found * 255
             differences.append(np.abs(one - two).ravel())
@@ -125,11 +123,3 @@ def _planar(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     red, green, blue = picture
     y = kr * red + (1 - kr - kb) * green + kb * blue
     return np.stack((y, (blue - y) / (2 * (1 - kb)), (red - y) / (2 * (1 - kr)))).astype(np.float32)
-
-
-def _applied(grid: NDArray[np.float32], planar: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Codes of the picture after the shipped pass, all planes in one row."""
-    codes = np.rint(planar * 255 + np.array([0, 128, 128], np.float32)[:, None, None]).clip(0, 255).astype(np.uint8)
-    planes = Planes(codes[0], codes[1, ::2, ::2].copy(), codes[2, ::2, ::2].copy(), Colour("bt709", True))
-    done = apply(planes, CurveGrid(grid))
-    return np.concatenate([plane.ravel() for plane in (done.y, done.u, done.v)]).astype(np.float32)

@@ -6,13 +6,13 @@ frame come early.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.bundle import load_bundle
+from stream.background import in_background
 from stream.compare import comparing
 from stream.errors import PhotoHasNoFrames
 from stream.media import Frame, VideoInfo, default_output, open_sink, open_source
@@ -211,7 +211,7 @@ class Pipeline:
         self._telemetry.begin()
         settings = self.settings
         if settings.strength > 0:
-            self._loading = _in_background(self._load_network)
+            self._loading = in_background(self._load_network)
         if is_photo(self.source):
             self._stages = PhotoRun(self.source, self.output, self._redraw, settings, self._telemetry)
             self.size = self._stages.size
@@ -268,17 +268,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
-
-
-def _in_background(load: Callable[[], Fused | Full]) -> Future[Fused | Full]:
-    """Start ``load`` in a thread. The interpreter waits for it at exit: libraries that are half loaded would crash."""
-    future: Future[Fused | Full] = Future()
-
-    def body() -> None:
-        try:
-            future.set_result(load())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=body, name="load").start()
-    return future

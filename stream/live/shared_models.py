@@ -12,6 +12,7 @@ from engines.curve.grid import Floats
 from engines.full_picture import open_full
 from engines.network_inputs import Extra
 from engines.picture_network import PictureNetwork
+from stream.background import in_background
 from stream.live.batching import SharedToneModel
 from stream.live.enhancing import Network
 from stream.live.warming import warm_up
@@ -40,17 +41,8 @@ class SharedModels:
         return network
 
     def soon(self, settings: Settings) -> Future[Network]:
-        """The same, by a thread; the interpreter waits for it at its end: what is half loaded cannot be torn down."""
-        future: Future[Network] = Future()
-
-        def load() -> None:
-            try:
-                future.set_result(self(settings))
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=load, name="load", daemon=False).start()  # who calls may be a daemon
-        return future
+        """The same, by a thread; the interpreter waits for it at its end."""
+        return in_background(lambda: self(settings))
 
     @property
     def loaded(self) -> int:

@@ -6,7 +6,6 @@ A few made-up frames go through the enhancement, so that no real one waits for w
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from concurrent.futures import Future
 from fractions import Fraction
@@ -16,6 +15,7 @@ import numpy as np
 
 from engines.colour import Colour
 from engines.errors import EngineError
+from stream.background import in_background
 from stream.live.enhancing import Network
 from stream.media import Frame, planes_of
 from stream.settings import Settings
@@ -28,21 +28,16 @@ _DARK, _NOISE = 30, 6
 
 def load_in_background(settings: Settings) -> Future[Network]:
     """The network of the settings, loaded by a thread that the interpreter waits for at its end."""
-    future: Future[Network] = Future()
 
-    def body() -> None:
-        try:
-            from engines.bundle import load_bundle
-            from stream.vision.modes import open_mode
+    def load() -> Network:
+        from engines.bundle import load_bundle
+        from stream.vision.modes import open_mode
 
-            network = open_mode(load_bundle(settings.model), settings)
-            warm_up(network, settings)
-            future.set_result(network)
-        except BaseException as error:
-            future.set_exception(error)
+        network = open_mode(load_bundle(settings.model), settings)
+        warm_up(network, settings)
+        return network
 
-    threading.Thread(target=body, name="load").start()
-    return future
+    return in_background(load)
 
 
 def warm_up(network: Network, settings: Settings) -> None:

@@ -22,6 +22,22 @@ def has_captions(picture: av.VideoFrame) -> bool:
     return len(riding) > 0 and riding.get(Type.A53_CC) is not None
 
 
+class CaptionSearch:
+    """Asks the first pictures of a video: where captions exist, they are there all along."""
+
+    def __init__(self, pictures: int) -> None:
+        """``pictures``: how many are asked."""
+        self._left = pictures
+        self._found = False
+
+    def __call__(self, picture: av.VideoFrame) -> bool:
+        """Whether captions ride on this picture, the next one of the video."""
+        if self._left and not self._found:
+            self._left -= 1
+            self._found = has_captions(picture)
+        return self._found
+
+
 def writable_copy(picture: av.VideoFrame) -> av.VideoFrame:
     """A copy with everything that rides on it, in memory of its own.
 

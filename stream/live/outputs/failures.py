@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 import av
 
 from stream.errors import DiskFull, OptionRefused, OutputNotWritable, StreamError, UnsupportedContainer
 from stream.media.sinks.partial import is_no_space
+
+
+@contextlib.contextmanager
+def real_errors(said: Callable[[], Exception | None]) -> Iterator[None]:
+    """Raises what ``said`` tells, the error of a file or pipeline, in place of what comes out of the muxer after it."""
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        raise said() or error from None
 
 
 def explained(error: Exception, uri: str) -> StreamError:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
-
+from stream.live.outputs.failures import real_errors
 from stream.live.outputs.growing import GrowingFile
 from stream.live.outputs.muxing import Muxing, carried
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
@@ -55,7 +53,7 @@ class HlsWriter:
         else:  # what is listed belongs to other parameters (EXT-X-MAP): the list begins anew, under names of its own
             options["hls_segment_type"], options["hls_start_number_source"] = "fmp4", "epoch"
             options["hls_fmp4_init_filename"] = f"{self._playlist.stem}-init{int(time.time())}.mp4"
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing = Muxing(str(self._playlist), "hls", video, kept, options, io_open=self._open_file)
             self._muxing.write_header()
 
@@ -64,17 +62,17 @@ class HlsWriter:
 
     def write(self, picture: EncodedPicture) -> None:
         assert self._muxing is not None
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write(picture)
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write_audio(packet)
 
     def close(self) -> None:
         if self._muxing is not None:
-            with self._real_errors():
+            with real_errors(self._said):
                 self._muxing.close()
 
     def abandon(self) -> None:
@@ -97,11 +95,5 @@ class HlsWriter:
                 if own.fullmatch(path.name) and path.name not in listed:
                     path.unlink()
 
-    @contextlib.contextmanager
-    def _real_errors(self) -> Iterator[None]:
-        """The error of a file in place of what comes out of the muxer after it."""
-        try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            said = next((file.error for file in self._files if file.error is not None), None)
-            raise said or error from None
+    def _said(self) -> Exception | None:
+        return next((file.error for file in self._files if file.error is not None), None)

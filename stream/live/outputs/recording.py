@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
-import av
-
+from stream.live.outputs.failures import real_errors
 from stream.live.outputs.growing import GrowingFile
 from stream.live.outputs.muxing import Muxing, carried
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
@@ -72,7 +69,7 @@ class RecordingWriter:
         self._file = file
         kept, notes = carried(audio, self._muxer)
         self.notes += notes
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing = Muxing(file, self._muxer, video, kept, growing_options(self._muxer, indexed=self._indexed))
             self._muxing.write_header()
 
@@ -83,7 +80,7 @@ class RecordingWriter:
         assert self._muxing is not None
         assert self._file is not None
         before = self._file.mark()
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write(picture)
         self._held_back += 1
         if self._file.size > before:
@@ -95,7 +92,7 @@ class RecordingWriter:
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write_audio(packet)
 
     def close(self) -> None:
@@ -105,7 +102,7 @@ class RecordingWriter:
         try:
             if self._muxing is not None:
                 self._file.mark()
-                with self._real_errors():
+                with real_errors(self._said):
                     self._muxing.close()
         finally:
             self.unconfirmed = self._held_back if self._file.error is not None else 0
@@ -113,14 +110,8 @@ class RecordingWriter:
                 self.empty = False
             self._file.close()
 
-    @contextlib.contextmanager
-    def _real_errors(self) -> Iterator[None]:
-        """The error of the file in place of what comes out of the muxer after it."""
-        try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            said = self._file.error if self._file is not None else None
-            raise said or error from None
+    def _said(self) -> Exception | None:
+        return self._file.error if self._file is not None else None
 
     def abandon(self) -> None:
         """A file that hangs cannot be helped; what is on the disk stays, and only that counts from now on."""

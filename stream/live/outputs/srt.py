@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
-import av
-
 from stream.errors import GStreamerMissing
+from stream.live.outputs.failures import real_errors
 from stream.live.outputs.gst_feed import GstFeed
 from stream.live.outputs.muxing import Muxing, carried
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
@@ -81,12 +77,12 @@ class SrtWriter:
         assert self._feed is not None
         assert self._muxing is not None
         self._feed.check()
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write(picture)
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._muxing is not None
-        with self._real_errors():
+        with real_errors(self._said):
             self._muxing.write_audio(packet)
 
     def close(self) -> None:
@@ -94,7 +90,7 @@ class SrtWriter:
             return
         try:
             if self._muxing is not None:
-                with self._real_errors():
+                with real_errors(self._said):
                     self._muxing.close()
         finally:
             self._feed.close()
@@ -102,10 +98,5 @@ class SrtWriter:
     def abandon(self) -> None:
         """The pipeline has a time limit of its own."""
 
-    @contextlib.contextmanager
-    def _real_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            said = self._messages.error if self._messages is not None else None
-            raise said or error from None
+    def _said(self) -> Exception | None:
+        return self._messages.error if self._messages is not None else None

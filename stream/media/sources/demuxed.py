@@ -14,6 +14,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.errors import NothingDecodable, NoVideoStream, UnknownCodec
+from stream.media.decoding import decoded
 from stream.media.frame import Frame, Packet
 from stream.media.network_errors import connection_error
 from stream.media.notes import Notes
@@ -172,12 +173,8 @@ class DemuxedConnection:
         return self._waiting_for_key
 
     def _decode(self, packet: AvPacket[Stream]) -> list[av.VideoFrame]:
-        try:
-            pictures: list[av.VideoFrame] = self._stream.decode(packet)
-        except av.FFmpegError:
-            self.damaged += 1
-            return []
-        self.damaged += sum(1 for picture in pictures if picture.is_corrupt)
+        pictures, damaged = decoded(self._stream, packet)
+        self.damaged += damaged
         return pictures
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ import av
 
 from engines.colour import Colour
 from stream.errors import HdrNotSupported
-from stream.media.captions import has_captions
+from stream.media.captions import CaptionSearch
 from stream.media.colour import TRANSFER_PQ, ColourTags, colour_of, tags_of
 from stream.media.convert import Converter, describe
 from stream.media.deinterlace import Deinterlacer
@@ -53,7 +53,7 @@ class LivePictures:
         self._arrivals: dict[int, float] = {}
         self._arrived = time.monotonic()
         self._seq = 0
-        self._captions = False
+        self._rides_captions = CaptionSearch(_CAPTION_SEARCH)
 
     def announce(self, rate: Fraction | None, sample_aspect_ratio: Fraction | None) -> None:
         """What the source says now about its rate and the shape of its pixels; the next picture is described anew."""
@@ -134,9 +134,3 @@ class LivePictures:
         )
         self._seq += 1
         return frame
-
-    def _rides_captions(self, picture: av.VideoFrame) -> bool:
-        """Decided on the first pictures: where captions exist, they are there all along."""
-        if self._seq < _CAPTION_SEARCH and not self._captions:
-            self._captions = has_captions(picture)
-        return self._captions
