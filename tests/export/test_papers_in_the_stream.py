@@ -43,15 +43,18 @@ def light(path: Path) -> float:
         return float(np.mean([frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]))
 
 
-def runs_in_both_modes(system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def runs_in_both_modes(
+    system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] | None = None
+) -> None:
     torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STREAM_ENHANCE_BUNDLES", str(tmp_path / "bundles"))
-    made = network(system, small_bank() if system in GUIDED else None)
+    options = {"steps": 5} if system == "lime" else None
+    made = network(system, small_bank() if system in GUIDED else None, options)
     interface = interface_of(made)
     training = TrainingCard("nothing, fresh weights", "CC0-1.0", "none", 0, 0)
-    card = make_card(system, system, interface, 1, training, Parity(0.0, 0.0, 1), {})
-    write_bundle(tmp_path / "bundles" / f"fresh-{system}", to_onnx(made, interface), card)
+    card = make_card(system, system, interface, 1, training, Parity(0.0, 0.0, 1), {}, size=size)
+    write_bundle(tmp_path / "bundles" / f"fresh-{system}", to_onnx(made, interface, size), card)
     clip = dark_clip(tmp_path / "dark.mp4")
     for mode in ("fused", "full"):
         output = tmp_path / f"{mode}.mp4"
@@ -65,6 +68,11 @@ def runs_in_both_modes(system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_network_that_takes_regions_runs_without_a_segmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs_in_both_modes("enlighten-anything", tmp_path, monkeypatch)
+
+
+def test_lime_which_takes_one_size_runs_on_clips_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full mode cuts the picture into tiles of that size, fused mode makes its thumbnail that large."""
+    runs_in_both_modes("lime", tmp_path, monkeypatch, size=(36, 64))
 
 
 @pytest.mark.slow
