@@ -154,7 +154,8 @@ def warm() -> None:
     """Compile the kernels now, so that no later start has to."""
     start = time.perf_counter()
     import engines
-    import stream.vision.tracker  # noqa: F401  (compiles on import, as motion does, which it needs)
+    import stream.vision.smoothing
+    import stream.vision.tracker  # noqa: F401  (both compile on import, as motion does, which this one needs)
 
     engines.warm()
     typer.echo(f"kernels ready after {time.perf_counter() - start:.1f} s")

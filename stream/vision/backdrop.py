@@ -4,6 +4,8 @@ What passes in front of an established node and uncovers it again finds the expo
 moment; else every walker would draw a trail of other exposure behind it. And while it is there the node's curve goes on
 to show the luma of what it hides, or hides in part, as it was, and bends towards the wish with the distance from it: a
 cell is 60 pixels wide at 1080p, curves are mixed across it, and a white van would have a dark halo on a dark street.
+
+The steps are defined here in NumPy, as in ``hold``; ``smoothing_kernels`` compiles them.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ from stream.vision.opencv import opencv
 
 Floats = NDArray[np.float32]
 
-_REMEMBERED_S = (5.0, 10.0)
+REMEMBERED_S = (5.0, 10.0)
 """Time since a node was last established, from which its memory fades and after which it is lost."""
-_COVERED = 0.5
+COVERED = 0.5
 """How far a node must be another one to tell what covers it."""
-_EVERYWHERE = (0.5, 0.7)
+EVERYWHERE = (0.5, 0.7)
 """Share of the picture that has changed from which it may be the light, and from which it is no object."""
-_TINY = np.float32(1e-9)
-_CONTRAST = (0.03, 0.1)
+TINY = np.float32(1e-9)
+CONTRAST = (0.03, 0.1)
 """Difference of the square roots of luma from which what covers a node can have another exposure than what it covers,
 and from which it has its own entirely."""
 
@@ -51,7 +53,7 @@ class Backdrop:
 
     def returning(self, unlike: Floats) -> Floats:
         """How far each node [rows, cols] is back to what it was; ``unlike`` 0..1: how much its luma differs from it."""
-        left = np.clip((self.left - _COVERED) / (1 - _COVERED), 0, 1)
+        left = np.clip((self.left - COVERED) / (1 - COVERED), 0, 1)
         back: Floats = (1 - unlike) * left * self._known()
         return back
 
@@ -68,7 +70,7 @@ class Backdrop:
     def moved(self, distance: Floats) -> Backdrop:
         """The memory after the camera has moved: all nodes read at ``distance`` [2] (dx, dy in cells)."""
         # An age that is not known is infinite, and would leave NaN where it is mixed.
-        age = np.minimum(self.age, np.float32(_REMEMBERED_S[1]))
+        age = np.minimum(self.age, np.float32(REMEMBERED_S[1]))
         fields = np.dstack((self.coefficients, self.luma, age, self.left))
         found = carried(fields, np.broadcast_to(distance, (*self.luma.shape, 2)))
         return Backdrop(found[..., :-3], found[..., -3], found[..., -2], found[..., -1])
@@ -84,22 +86,22 @@ class Backdrop:
         luma; ``much`` 0..1 of the whole way. Monotone curves stay monotone. Where most of the picture has changed, it
         was the light, and nothing is done.
         """
-        covered = (unlike > _COVERED) & (self.age < _REMEMBERED_S[1])
+        covered = (unlike > COVERED) & (self.age < REMEMBERED_S[1])
         if not covered.any():
             return curves
         root, own = np.sqrt(luma), np.sqrt(self.luma)
         covers = _farthest(np.where(covered, root, np.float32(np.nan)), own)
         span = covers - own
-        first, last = _CONTRAST
+        first, last = CONTRAST
         share = np.clip((np.abs(span) - first) / (last - first), 0, 1) * self._known() * unlike * _near(1 - unlike)
-        share *= np.clip((_EVERYWHERE[1] - unlike.mean()) / (_EVERYWHERE[1] - _EVERYWHERE[0]), 0, 1)
+        share *= np.clip((EVERYWHERE[1] - unlike.mean()) / (EVERYWHERE[1] - EVERYWHERE[0]), 0, 1)
         apart = curve_at(self.coefficients, self.luma) - curve_at(curves, self.luma)
         span = np.where(np.abs(span) > first, span, np.float32(1))
         bent = _bent(curves, self.luma, np.float32(much) * share * apart, covers, span)
         return np.where((share > 0)[..., None], bent, curves)
 
     def _known(self) -> Floats:
-        first, last = _REMEMBERED_S
+        first, last = REMEMBERED_S
         known: Floats = np.clip((last - self.age) / (last - first), 0, 1).astype(np.float32)
         return known
 
@@ -117,7 +119,7 @@ def _bent(curves: Floats, luma: Floats, much: Floats, covers: Floats, span: Floa
     part = np.zeros_like(much)
     for z in (np.float32(SLOPE_AT_WHITE), np.float32(SLOPE_AT_BLACK)):
         falls = np.maximum(-(a + s * z), 0)
-        part = np.maximum(part, falls / np.maximum(falls + straight * z, _TINY))
+        part = np.maximum(part, falls / np.maximum(falls + straight * z, TINY))
     bent = curves.copy()
     bent[..., 0] = a - part * a
     bent[..., 1] = s + part * (straight - s)

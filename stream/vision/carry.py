@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.vision.carry_kernels import average, average_motion, carry
+
 Floats = NDArray[np.float32]
 
 SURE = 0.3
@@ -31,42 +33,48 @@ class Flow(Protocol):
     def confidence(self) -> Floats: ...
 
 
+def cell_means(picture: Floats, rows: int, cols: int) -> Floats:
+    """Mean of each cell of a picture [h, w]: [rows, cols]. Raises ``ValueError`` where the cells do not divide it."""
+    _check(picture, rows, cols)
+    means = np.empty((rows, cols), np.float32)
+    average(np.ascontiguousarray(picture, np.float32), means)
+    return means
+
+
 def cell_motion(motion: Flow, rows: int, cols: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Mean motion of each cell in cells, [rows, cols, 2], zero where it is not sure, and where it is, [rows, cols].
 
     Pixels count by their confidence. Raises ``ValueError`` for a field that the cells do not divide.
     """
-    height, width = motion.confidence.shape
-    if height % rows or width % cols:
-        raise ValueError(f"a field of {width}x{height} does not divide into {cols}x{rows} cells")
-    down, across = height // rows, width // cols
-    weights = motion.confidence.reshape(rows, down, cols, across)
-    total = weights.sum(axis=(1, 3))
-    summed = np.einsum("rdcak,rdca->rck", motion.flow.reshape(rows, down, cols, across, 2), weights)
-    sure = total >= SURE * down * across
-    mean = summed / np.maximum(total, 1e-6)[..., None] / np.array([across, down], np.float32)
-    return np.where(sure[..., None], mean, 0).astype(np.float32), sure
+    if motion.flow.shape != (*motion.confidence.shape, 2):
+        raise ValueError(f"the flow is {motion.flow.shape}, its confidence {motion.confidence.shape}")
+    _check(motion.confidence, rows, cols)
+    means, sure = np.empty((rows, cols, 2), np.float32), np.empty((rows, cols), np.bool_)
+    flow, confidence = (np.ascontiguousarray(field, np.float32) for field in (motion.flow, motion.confidence))
+    average_motion(flow, confidence, SURE, means, sure)
+    return means, sure
 
 
 def due(travelled: Floats) -> Floats:
     """The part of the distances ``travelled`` [..., 2], in cells, that is to be carried now: all, or nothing yet."""
-    far: Floats = np.where(np.abs(travelled).max(axis=-1, keepdims=True) > _LEAST, travelled, np.float32(0))
+    across, down = np.abs(travelled[..., 0]), np.abs(travelled[..., 1])
+    far: Floats = np.where((np.maximum(across, down) > _LEAST)[..., None], travelled, np.float32(0))
     return far
 
 
 def carried(field: Floats, distance: Floats) -> Floats:
     """``field`` [rows, cols, k] read at node + ``distance`` [rows, cols, 2] (dx, dy in cells), bilinear, clamped.
 
-    Every value is a convex combination of four nodes.
+    Every value is a convex combination of four nodes. Raises ``ValueError`` where there is not one distance a node.
     """
-    rows, cols = field.shape[:2]
-    down, across = np.indices((rows, cols), dtype=np.float32)
-    x = np.clip(across + distance[..., 0], 0, cols - 1)
-    y = np.clip(down + distance[..., 1], 0, rows - 1)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, bottom = np.minimum(left + 1, cols - 1), np.minimum(top + 1, rows - 1)
-    fx, fy = (x - left)[..., None], (y - top)[..., None]
-    above = field[top, left] * (1 - fx) + field[top, right] * fx
-    below = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
-    found: Floats = above * (1 - fy) + below * fy
+    if distance.shape != (*field.shape[:2], 2):
+        raise ValueError(f"a field of {field.shape} cannot be carried by distances {distance.shape}")
+    found: Floats = np.empty(field.shape, np.float32)
+    carry(np.ascontiguousarray(field, np.float32), np.ascontiguousarray(distance, np.float32), found)
     return found
+
+
+def _check(picture: Floats, rows: int, cols: int) -> None:
+    height, width = picture.shape
+    if height % rows or width % cols:
+        raise ValueError(f"a field of {width}x{height} does not divide into {cols}x{rows} cells")

@@ -15,6 +15,7 @@ from engines.network_inputs import Extra
 from engines.thumbnail import Thumbnail
 from stream.media import Frame
 from stream.telemetry import Telemetry
+from stream.vision.carry import cell_means
 from stream.vision.denoiser import Amount, Denoiser
 from stream.vision.knowledge import extra_inputs
 from stream.vision.observer import Observation, Observer
@@ -163,7 +164,7 @@ class Enhancer:
         grid = self._wanted
         if self._smoother is not None:
             with self._telemetry.stage("smooth").measure():
-                node_luma = luma.reshape(rows, CELL, cols, CELL).mean(axis=(1, 3))
+                node_luma = cell_means(luma, rows, cols)
                 grid = self._smoother.step(self._wanted, node_luma, seen.seconds, seen.motion)
         if seen.change is Change.CUT:
             self._observer.rebase(seen, grid)

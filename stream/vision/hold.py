@@ -22,9 +22,9 @@ RATE = 0.25
 """Codes of 255 per second."""
 PATIENCE_S = 4.0
 """How long a steady pull in one direction meets that rate; after it, the rate grows by as much every second."""
-_FASTEST, _NEAR = 3.0, 2.0
-_KNOTS = (0.5, 1.0, 2.0)
-_USUAL_CHROMA = np.float32(0.1)
+FASTEST, NEAR = 3.0, 2.0
+KNOTS = (0.5, 1.0, 2.0)
+USUAL_CHROMA = np.float32(0.1)
 
 
 def established(steady_s: Floats) -> Floats:
@@ -39,7 +39,7 @@ def settled(before: Floats, codes: Floats, steady_s: Floats) -> Floats:
 
     A first wish that was bad is averaged away like any other; it is not held.
     """
-    near = np.maximum(before, codes < _NEAR)
+    near = np.maximum(before, codes < NEAR)
     return np.where(steady_s > ESTABLISHED_S[0], near, 0).astype(np.float32)
 
 
@@ -51,10 +51,10 @@ def codes_between(before: Floats, after: Floats, luma: Floats) -> tuple[Floats, 
     """
     change = after - before
     a, s, b = np.moveaxis(change[..., :3], -1, 0)
-    lumas = [np.minimum(luma * np.float32(knot), 1) for knot in _KNOTS]
+    lumas = [np.minimum(luma * np.float32(knot), 1) for knot in KNOTS]
     moved = [a * y + s * np.sqrt(y) + b for y in lumas]
     gains, casts, shifts = (change[..., first::3] for first in (3, 4, 5))
-    chroma = np.abs(gains) * _USUAL_CHROMA + np.abs(casts * luma[..., None] + shifts)
+    chroma = np.abs(gains) * USUAL_CHROMA + np.abs(casts * luma[..., None] + shifts)
     largest = np.maximum(np.abs(np.stack(moved)).max(axis=0), chroma.max(axis=-1))
     return (255 * largest).astype(np.float32), (255 * moved[1]).astype(np.float32)
 
@@ -62,7 +62,7 @@ def codes_between(before: Floats, after: Floats, luma: Floats) -> tuple[Floats, 
 def allowed(wanted: Floats, held: Floats, pulled_s: Floats, seconds: float) -> Floats:
     """The share of a step of ``wanted`` codes that each node may do, 0..1; 1 where nothing is held."""
     late = np.maximum(np.abs(pulled_s) - np.float32(PATIENCE_S), 0)
-    rate = np.minimum(RATE * (1 + late), _FASTEST)
+    rate = np.minimum(RATE * (1 + late), FASTEST)
     share = np.minimum(1, rate * np.float32(seconds) / np.maximum(wanted, np.float32(1e-6)))
     whole: Floats = (1 - held * (1 - share)).astype(np.float32)
     return whole

@@ -18,7 +18,8 @@ Whether a node gets darker is judged where its curve is used, at the mean luma o
 not do, since a dark cell holds no mid-tones and the network leaves that part of its curve to chance. The fast constant
 sets in over the first 10 codes of darkening: a plainly asymmetric average is pulled towards the dark half of any noise.
 
-Every step is a convex combination of curves, so averages of monotone curves are monotone.
+Every step is a convex combination of curves, so averages of monotone curves are monotone. ``smoothing_kernels`` holds
+the loop, ``smoothing_reference`` says the same in NumPy.
 """
 
 from __future__ import annotations
@@ -30,18 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.curve.grid import CurveGrid
-from stream.vision.backdrop import Backdrop, curve_at
+from stream.vision.backdrop import Backdrop
 from stream.vision.carry import Flow, carried, cell_motion, due
-from stream.vision.hold import allowed, codes_between, established, pulled, settled
+from stream.vision.smoothing_kernels import smooth_nodes
 
 Floats = NDArray[np.float32]
-
-_CLEARLY_DARKER = np.float32(0.04)
-_UNCHANGED, _CLEARLY_CHANGED = np.float32(0.01), np.float32(0.05)
-"""Change of the square root of a node's luma that counts as none, and as a changed scene; noise of codec and sensor
-stays below the first, averaged over a node."""
-_PASSING = np.float32(2.5)
-"""How many times longer what covers an established node has to be steady."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +89,10 @@ class GridSmoother:
 
         ``luma`` [rows, cols] in 0..1 is the mean luma of the scene at each node, ``motion`` since the last step, of a
         size that the nodes divide. The first step, and the first after a change of the grid's size, takes the wish as
-        it is.
+        it is. Raises ``ValueError`` where there is not one luma a node.
         """
+        if luma.shape != (wish.rows, wish.cols):
+            raise ValueError(f"a grid of {wish.cols}x{wish.rows} nodes needs as many lumas, not {luma.shape}")
         state = self.state
         if state is None or state.grid.coefficients.shape != wish.coefficients.shape:
             self.state = State.first(wish, luma)
@@ -104,58 +100,21 @@ class GridSmoother:
         if motion is not None:
             state = _along(state, motion)
         seconds = max(seconds, 0.0)
-        before = state.grid.coefficients
-        changed = _changed(luma, state.luma)
-        steady = ((state.steady_s + np.float32(seconds)) * (1 - changed)).astype(np.float32)
-        unlike = _changed(luma, state.backdrop.luma)
-        # What covers something that is known has to stay for longer to become the scene itself.
-        held = established(steady / (1 + (_PASSING - 1) * state.backdrop.covered(unlike))) * state.settled
-        free = (held < 1).astype(np.float32)
-        back = state.backdrop.returning(unlike) * free
-        bent = state.backdrop.behind(wish.coefficients, luma, unlike)
-        wanted = wish.coefficients + free[..., None] * (bent - wish.coefficients)
-        wanted += back[..., None] * (state.backdrop.coefficients - wanted)
-
-        alpha, fast = self._share(before, wanted, luma, steady, changed, seconds), self._fast(seconds)
-        codes, direction = codes_between(before, wanted, luma)
-        # What is known already need not be felt for: it comes back as fast as light is dimmed.
-        alpha += np.maximum(fast - alpha, 0) * back
-        share = allowed(alpha * codes, held, state.pulled_s, seconds)
-        alpha = alpha * share
-        moved = before + alpha[..., None] * (wanted - before)
-        bent = state.backdrop.behind(moved, luma, unlike, fast)
-        grid = CurveGrid(moved + free[..., None] * (bent - moved))
-        self.state = State(
-            grid,
-            state.luma + alpha * (luma - state.luma),
-            steady,
-            settled(state.settled, codes, steady),
-            pulled(state.pulled_s, share, direction, seconds),
-            state.backdrop.after(grid.coefficients, state.luma, unlike, held, seconds),
-            state.travelled,
-            state.camera,
+        backdrop = state.backdrop
+        wanted, smoothed, remembered = np.empty((3, *wish.coefficients.shape), np.float32)
+        nodes = np.empty((9, *luma.shape), np.float32)
+        smooth_nodes(
+            *(wish.coefficients, state.grid.coefficients, _plain(backdrop.coefficients), _plain(luma)),
+            *(_plain(field) for field in (state.luma, state.steady_s, state.settled, state.pulled_s)),
+            *(_plain(field) for field in (backdrop.luma, backdrop.age, backdrop.left)),
+            *(seconds, 1 - math.exp(-seconds / self.darkening_s)),
+            *(self.brightening_s, max(self.steady_s, self.brightening_s)),
+            *(wanted, smoothed, remembered, nodes),
         )
+        grid = CurveGrid(smoothed)
+        backdrop = Backdrop(remembered, nodes[4], nodes[5], nodes[6])
+        self.state = State(grid, nodes[0], nodes[1], nodes[2], nodes[3], backdrop, state.travelled, state.camera)
         return grid
-
-    def _fast(self, seconds: float) -> float:
-        return 1 - math.exp(-seconds / self.darkening_s)
-
-    def _share(
-        self, before: Floats, wanted: Floats, luma: Floats, steady: Floats, changed: Floats, seconds: float
-    ) -> Floats:
-        """How far each node [rows, cols] moves, 0..1, before it is held."""
-        darker = np.clip((curve_at(before, luma) - curve_at(wanted, luma)) / _CLEARLY_DARKER, 0, 1)
-        slow = 1 - np.exp(-seconds / np.clip(steady, self.brightening_s, max(self.steady_s, self.brightening_s)))
-        fast = self._fast(seconds)
-        share: Floats = (slow + np.maximum(fast - slow, 0) * darker * changed).astype(np.float32)
-        return share
-
-
-def _changed(luma: Floats, before: Floats) -> Floats:
-    """How far the scene at each node is another one, 0..1."""
-    apart = np.abs(np.sqrt(luma) - np.sqrt(before))
-    changed: Floats = np.clip((apart - _UNCHANGED) / (_CLEARLY_CHANGED - _UNCHANGED), 0, 1).astype(np.float32)
-    return changed
 
 
 def _along(state: State, motion: Flow) -> State:
@@ -164,12 +123,15 @@ def _along(state: State, motion: Flow) -> State:
     travelled = state.travelled + step
     camera = state.camera + (np.median(step[sure], axis=0) if sure.any() else 0)
     now, pan = due(travelled), due(camera)
-    grid = state.grid
-    of_nodes = np.stack((state.luma, state.steady_s, state.settled, state.pulled_s), axis=-1)
+    grid, of_nodes = state.grid, (state.luma, state.steady_s, state.settled, state.pulled_s)
     if now.any():
         grid = CurveGrid(carried(grid.coefficients, now))
-        of_nodes = carried(of_nodes, now)
-    luma, steady_s, arrived, pulled_s = np.moveaxis(of_nodes, -1, 0)
+        of_nodes = tuple(np.moveaxis(carried(np.dstack(of_nodes), now), -1, 0))
     backdrop = state.backdrop.moved(pan) if pan.any() else state.backdrop
     rest = (camera - pan).astype(np.float32)
-    return State(grid, luma, steady_s, arrived, pulled_s, backdrop, travelled - now, rest)
+    return State(grid, *of_nodes, backdrop, travelled - now, rest)
+
+
+def _plain(field: Floats) -> Floats:
+    """As the loop takes it."""
+    return np.ascontiguousarray(field, np.float32)
