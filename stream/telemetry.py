@@ -189,10 +189,10 @@ class Telemetry:
         with self._lock:
             return {name: meter.latency for name, meter in self._stages.items()}
 
-    def frame_in(self) -> None:
-        """A frame left the source."""
+    def frame_in(self, frames: int = 1) -> None:
+        """A frame, or several, left the source."""
         with self._lock:
-            self._frames_in += 1
+            self._frames_in += frames
 
     def frame_out(self) -> None:
         """A frame reached the sink or the caller."""

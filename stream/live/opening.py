@@ -16,7 +16,9 @@ from stream.media.sources.connection import SourceOptions
 def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]) -> LiveSource:
     """The source of a configuration; nothing is connected yet. Raises what is wrong with its address."""
     settings = config.settings
-    options = SourceOptions(transport=settings.transport, options=dict(settings.source_options))
+    options = SourceOptions(
+        transport=settings.transport, staleness_s=settings.staleness, options=dict(settings.source_options)
+    )
     return LiveSource(config.source, options, SourcePolicy(give_up_after_s=settings.give_up_after), events=events)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from engines.errors import EngineError
@@ -11,6 +12,7 @@ from stream.live.state import SourceEvent, SourceState
 from stream.redaction import redact
 from stream.telemetry import Stats
 
+_BEHIND_EVERY_S = 10.0
 _TROUBLE = (SourceState.STALLED, SourceState.RECONNECTING)
 
 
@@ -20,6 +22,8 @@ class Reporter:
     def __init__(self, events: Events) -> None:
         self._events = events
         self._told: set[str] = set()
+        self._skipped = 0
+        self._skipped_at = 0.0
 
     def source(self, event: SourceEvent) -> None:
         """The source changed its state, or failed once more."""
@@ -56,6 +60,18 @@ class Reporter:
     def notice(self, shown: bool) -> None:
         """Outputs show the notice, or the source again."""
         self._events("notice", shown=shown)
+
+    def behind(self, skipped: int) -> None:
+        """Sources have passed over ``skipped`` pictures in all; more than before is told, now and then."""
+        if skipped <= self._skipped or (self._skipped and time.monotonic() - self._skipped_at < _BEHIND_EVERY_S):
+            return
+        self._events(
+            "behind",
+            level="warning",
+            skipped=skipped - self._skipped,
+            text="decoding does not keep up: what waited was passed over, up to a key frame",
+        )
+        self._skipped, self._skipped_at = skipped, time.monotonic()
 
     def notes(self, notes: Iterable[str]) -> None:
         """Each note once."""

@@ -54,6 +54,9 @@ class LiveInput(Incoming, Protocol):
     def lost_before_key_frame(self) -> int: ...
 
     @property
+    def skipped(self) -> int: ...
+
+    @property
     def stuck_readers(self) -> int: ...
 
 
@@ -163,7 +166,8 @@ class LiveRun:
             self._writer,
             self._presence,
             staleness_s=self._settings.staleness,
-            tick=lambda: self._report.notes(self._notes()),
+            skipped=self._skipped,
+            tick=self._tick,
             ended=self._tell_end,
         )
         self.telemetry.watch_damage(lambda: self._input.damaged)
@@ -300,6 +304,13 @@ class LiveRun:
         sources = [note for source in self._inputs for note in source.notes]
         found = sources + [note for each in self._enhancers for note in each.notes] + list(self._writer.sink.notes)
         return list(dict.fromkeys(found))
+
+    def _skipped(self) -> int:
+        return sum(source.skipped for source in self._inputs)
+
+    def _tick(self) -> None:
+        self._report.notes(self._notes())
+        self._report.behind(self._skipped())
 
     def _tell_end(self) -> None:
         self._report.notes(self._notes())

@@ -107,7 +107,7 @@ class LiveSource:
         self._error: StreamError | None = None
         self._last_frame_at = 0.0
         self._seq = 0
-        self._damaged_before = self._lost_before = 0
+        self._damaged_before = self._lost_before = self._skipped_before = 0
         self._described: VideoInfo | None = None
 
     @property
@@ -126,6 +126,12 @@ class LiveSource:
         """Packets passed over at the start of connections, because no key frame had come yet."""
         connection = self._connection
         return self._lost_before + (connection.before_key_frame if connection else 0)
+
+    @property
+    def skipped(self) -> int:
+        """Packets of video passed over so far, because decoding had fallen behind; over all connections."""
+        connection = self._connection
+        return self._skipped_before + (connection.skipped if connection else 0)
 
     @property
     def stuck_readers(self) -> int:
@@ -280,6 +286,7 @@ class LiveSource:
         if reader.connection is not None:
             self._damaged_before += reader.connection.damaged
             self._lost_before += reader.connection.before_key_frame
+            self._skipped_before += reader.connection.skipped
         reader.abandon()
         self._abandoned = [other for other in self._abandoned if other.thread.is_alive()]
         self._abandoned.append(reader)

@@ -56,16 +56,20 @@ class LiveStages:
         presence: Presence,
         *,
         staleness_s: float = 0.5,
+        skipped: Callable[[], int] = int,
         tick: Callable[[], None] = lambda: None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         """``open_source`` gives another source after a fault in the code of ``source``.
 
-        ``prepare`` waits for the network. ``tick`` is called about once a second, ``ended`` at the end.
+        ``prepare`` waits for the network. ``skipped`` tells how many pictures sources have passed over before they
+        were decoded; they count as frames that came in and were dropped as ``behind``. ``tick`` is called about once a
+        second, ``ended`` at the end.
         """
         self.course = course
         self._source, self._open_source, self._presence = source, open_source, presence
-        self._tick, self._ended = tick, ended
+        self._tick, self._ended, self._skipped = tick, ended, skipped
+        self._skipped_counted = 0
         self._captured: NewestChannel[Item] = NewestChannel(
             BURST, _captured_at, staleness_s=staleness_s, standing=STANDING, on_drop=course.drop
         )
@@ -169,11 +173,19 @@ class LiveStages:
             self._receiving = self._receiver()
             self._receiving.start()
 
+    def _count_skipped(self) -> None:
+        fresh = self._skipped() - self._skipped_counted
+        if fresh > 0:
+            self._skipped_counted += fresh
+            self.course.telemetry.frame_in(fresh)
+            self.course.drop("behind", fresh)
+
     def _watch(self) -> None:
         try:
             looks = 0
             while not self.course.ending.wait(_LOOK_S) and self._writing.alive:
                 self._look_at_source()
+                self._count_skipped()
                 self._enhancing.look()
                 self._writing.look()
                 looks += 1
@@ -192,6 +204,7 @@ class LiveStages:
         self.course.drop(self.course.cause, self._enhanced.cancel())
         self._receiving.join(_SOURCE_S)
         self._source.close()
+        self._count_skipped()
         self._settle()
         self._ended()
         self._done.set()

@@ -26,7 +26,7 @@ class Frame:
     time_base: Fraction
     seq: int
     captured_at: float
-    """``time.monotonic()`` when the packet was read."""
+    """``time.monotonic()`` when the packet was read; less what a live one is known to have waited on its way."""
     duration: int = 0
     """In ``time_base`` units; 0 = unknown."""
     key_frame: bool = False

@@ -61,7 +61,7 @@ class FakeSource:
         self.stopped = threading.Event()
         self.state, self.video, self.notes = SourceState.STREAMING, None, []
         self.generation = self.reconnects = self.stalls = 0
-        self.damaged = self.lost_before_key_frame = self.stuck_readers = 0
+        self.damaged = self.lost_before_key_frame = self.skipped = self.stuck_readers = 0
         self.last_error = ""
         self.closed = 0
 

@@ -48,7 +48,7 @@ class Scripted:
         self.width, self.first_pts, self.interval_s = width, first_pts, interval_s
         self.streams = audio or []
         self.notes: list[str] = []
-        self.damaged, self.before_key_frame = 1, 2
+        self.damaged, self.before_key_frame, self.skipped = 1, 2, 4
         self.silence_s = 0.0
         self.alive_at = time.monotonic()
         self.closed_by: threading.Thread | None = None

@@ -43,6 +43,8 @@ class SourceOptions:
     """RTSP only; auto: UDP first, TCP if the server or the network refuses it."""
     open_timeout_s: float = 5.0
     read_timeout_s: float = 2.0
+    staleness_s: float = 0.5
+    """How late video may come before what waits is passed over, up to a key frame."""
     options: Mapping[str, str] = field(default_factory=dict)
     """KEY=VALUE for FFmpeg's demuxer or the device: ``video_size``, ``framerate``, ``input_format`` ..."""
 
@@ -66,6 +68,8 @@ class Connection(Protocol):
     """Pictures lost or decoded with errors so far."""
     before_key_frame: int
     """Packets passed over because no key frame had come yet."""
+    skipped: int
+    """Packets passed over because decoding had fallen behind."""
     alive_at: float
     """``time.monotonic()`` when video last came in; written by the reading thread, read by others."""
 

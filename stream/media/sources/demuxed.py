@@ -19,6 +19,7 @@ from stream.media.frame import Frame, Packet
 from stream.media.network_errors import connection_error
 from stream.media.notes import Notes
 from stream.media.source import VideoInfo
+from stream.media.sources.catching_up import CatchUp
 from stream.media.sources.live_pictures import LivePictures
 from stream.media.sources.pacing import Pace
 from stream.media.templates import detached
@@ -36,15 +37,27 @@ class DemuxedConnection:
     """A ``Connection`` on an open container, which it owns. Blocks until the first picture is there."""
 
     def __init__(
-        self, container: InputContainer, uri: str, *, pace: Pace | None = None, silence_s: float = 0.0
+        self,
+        container: InputContainer,
+        uri: str,
+        *,
+        pace: Pace | None = None,
+        silence_s: float = 0.0,
+        staleness_s: float | None = None,
     ) -> None:
-        """``pace``: for sources that hand out more than real time. Closes ``container`` if anything fails."""
+        """``pace``: for sources that hand out more than real time. Closes ``container`` if anything fails.
+
+        ``staleness_s``: how late the packets of a sender with a clock may come; None for others, which come on time.
+        """
         self._container, self._uri, self._pace = container, uri, pace
         self.silence_s = silence_s
         notes = Notes()
         self.notes: list[str] = notes
         self.damaged = 0
         self.before_key_frame = 0
+        self.skipped = 0
+        self._catch_up = None if staleness_s is None else CatchUp(staleness_s)
+        self._skipping = False
         self.alive_at = time.monotonic()
         self._stopped = False
         self._waiting_for_key = True
@@ -148,17 +161,28 @@ class DemuxedConnection:
                 raise connection_error(error, self._uri, opening=False) from None
 
     def _pump(self) -> Iterator[Frame | Packet]:
+        asked, waited = time.monotonic(), 0.0
         for packet in self._packets():
             now = time.monotonic()
+            waited += now - asked
             if packet.stream.index != self._stream.index:
                 if packet.size:
                     yield Packet(packet, self._templates[packet.stream.index])
-                continue
-            self.alive_at = now
-            if packet.size and self._waits_for_key(packet, now):
-                self.before_key_frame += 1
-                continue
-            self._pictures.arrived(packet.pts, now)
+            else:
+                yield from self._video(packet, now, waited)
+                waited = 0.0
+            asked = time.monotonic()
+
+    def _video(self, packet: AvPacket[Stream], now: float, waited: float) -> Iterator[Frame]:
+        """The frames that a packet of the video, read ``now``, brings."""
+        self.alive_at = now
+        late = self._passes_over(packet, now, waited)
+        if packet.size and self._waits_for_key(packet, now):
+            self.before_key_frame += 1
+        elif late:
+            self.skipped += 1
+        else:
+            self._pictures.arrived(packet.pts, now - (self._catch_up.delay_s if self._catch_up else 0.0))
             for picture in self._decode(packet):
                 yield from self._pictures.take(picture)
             if self._pictures.video is None and now - self._opened_at > _FIRST_PICTURE_S:
@@ -166,6 +190,17 @@ class DemuxedConnection:
                     f"{redact(self._uri)} sends {self._stream.codec_context.name} video, and no picture can be decoded",
                     do="Check the stream in a player, or set the camera to another codec",
                 )
+
+    def _passes_over(self, packet: AvPacket[Stream], now: float, waited: float) -> bool:
+        """Whether what is in front of the decoder has become too old, and this packet with it."""
+        if self._catch_up is None or not packet.size:
+            return False
+        made = packet.dts if packet.dts is not None else packet.pts
+        seconds = None if made is None else float(made * (self._stream.time_base or Fraction(1, 90000)))
+        was, self._skipping = self._skipping, self._catch_up.passes_over(seconds, now, waited, key=packet.is_keyframe)
+        if self._skipping and not was:
+            self._stream.codec_context.flush_buffers()  # what it holds back belongs to pictures that come no more
+        return self._skipping
 
     def _waits_for_key(self, packet: AvPacket[Stream], now: float) -> bool:
         if self._waiting_for_key and (packet.is_keyframe or now - self._opened_at > _KEY_FRAME_WAIT_S):

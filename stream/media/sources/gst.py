@@ -45,7 +45,7 @@ class GstConnection:
         notes = Notes()
         self.notes: list[str] = notes
         self.streams: list[Stream] = []
-        self.damaged = self.before_key_frame = 0
+        self.damaged = self.before_key_frame = self.skipped = 0
         self.alive_at = time.monotonic()
         self.silence_s = 0.0
         self._stopped = False

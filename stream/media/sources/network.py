@@ -19,6 +19,8 @@ QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
 """FFmpeg's ``nobuffer`` is not among its options: it forgets what was looked at, and with it the first key frame."""
 _SEGMENT_S = 15.0
 """A playlist may give nothing for as long as a segment lasts, and for the time of one that is late."""
+_CLOCKED = ("rtsp", "rtp", "sdp", "mpegts", "flv", "live_flv")
+"""Formats that carry the sender's clock; elsewhere FFmpeg makes time stamps up of the announced rate."""
 _ENCRYPTED = "tls,tcp,crypto"
 _MAY_OPEN = {
     "rtsp": "rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https",
@@ -56,6 +58,7 @@ class NetworkConnection(DemuxedConnection):
             address,
             pace=Pace() if in_segments or ends else None,
             silence_s=_SEGMENT_S if in_segments else 0.0,
+            staleness_s=options.staleness_s if container.format.name in _CLOCKED else None,
         )
 
 

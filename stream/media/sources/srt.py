@@ -110,7 +110,7 @@ class SrtConnection(DemuxedConnection):
         try:
             try:
                 container = av.open(self._bytes, "r", format="mpegts", container_options=QUICK_PROBE)
-                super().__init__(container, address)
+                super().__init__(container, address, staleness_s=options.staleness_s)
             except (av.FFmpegError, OSError) as error:
                 raise connection_error(error, address) from None
         except StreamError:

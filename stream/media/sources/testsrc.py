@@ -124,7 +124,7 @@ class TestsrcConnection:
         )
         self.streams: list[Stream] = []
         self.notes: list[str] = []
-        self.damaged = self.before_key_frame = 0
+        self.damaged = self.before_key_frame = self.skipped = 0
         self.alive_at = time.monotonic()
         self.silence_s = float(1 / pattern.fps)
         self._stop = threading.Event()
