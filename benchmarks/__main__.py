@@ -1,4 +1,5 @@
-"""``python -m benchmarks throughput | startup | memory | quality | temporal | engines | models | sheet | readme``."""
+"""``python -m benchmarks throughput | stages | startup | memory | quality | temporal | live | soak | fuzz | engines |
+models | sheet | readme``."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from benchmarks.clips import scratch
 
 MEASUREMENTS = {
     "throughput": "CPU time and frames a second against codec-only and against peers, 480p to 4K",
+    "stages": "milliseconds a frame of what works in time: smoothing, flow, regions, the pass with the denoiser",
     "startup": "seconds from the command to the first enhanced frame, cold and warm",
     "memory": "peak memory for a 1080p file, and whether it stays flat over a long one",
     "quality": "PSNR and SSIM on exposure brackets through the run-time path, against baselines",

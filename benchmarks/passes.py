@@ -41,7 +41,7 @@ def measure(specs: Sequence[ClipSpec], bundle: str, sci: str, quick: bool) -> di
     ]
     denoised = [
         {"size": spec.name, "motion": motion, "threads": threads}
-        | _denoised_pass(spec, bundle, threads, quarters, repeats)
+        | denoised_pass(spec, bundle, threads, quarters, repeats)
         for spec in specs
         for motion, quarters in MOTIONS.items()
         for threads in THREADS
@@ -69,7 +69,7 @@ def _fused_pass(spec: ClipSpec, bundle: str, threads: int, repeats: int) -> dict
     return _timed(lambda: apply(planes, grid, next(outs), threads), repeats)
 
 
-def _denoised_pass(spec: ClipSpec, bundle: str, threads: int, halves: int, repeats: int) -> dict[str, float]:
+def denoised_pass(spec: ClipSpec, bundle: str, threads: int, halves: int, repeats: int) -> dict[str, float]:
     """With the estimate of the noise, on one frame moved to and fro."""
     picture, planes = _picture(spec)
     grid = ToneModel(load_bundle(bundle))(sample(planes))
@@ -130,8 +130,9 @@ def _timed(work: Callable[[], object], repeats: int) -> dict[str, float]:
         work()
         times[index] = time.perf_counter() - start
     cpu = time.process_time() - cpu
-    p50, p95, p99 = 1e3 * np.percentile(times, (50, 95, 99))
+    p5, p50, p95, p99 = 1e3 * np.percentile(times, (5, 50, 95, 99))
     return {
+        "p5_ms": float(p5),
         "p50_ms": float(p50),
         "p95_ms": float(p95),
         "p99_ms": float(p99),

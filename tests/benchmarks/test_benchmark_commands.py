@@ -45,6 +45,17 @@ def test_throughput_reports_both_ratios_all_rows_and_plots(results: Path) -> Non
     assert (results / "throughput-sizes.png").stat().st_size > 5000
 
 
+def test_stages_times_each_part_that_works_in_time(tmp_path: Path, square_root_bundle: Path) -> None:
+    assert main(["stages", "--quick", "--bundle", str(square_root_bundle), "--results", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "stages.json").read_text())["rows"]
+    timed = {(row["stage"], row["motion"]): row for row in rows}
+    for stage in ("smoothing", "flow", "propagation", f"pass with denoiser, {TINY.name}"):
+        for motion in ("none", "pan"):
+            assert 0 < timed[stage, motion]["p50_ms"] <= timed[stage, motion]["p99_ms"]
+    for motion in ("none", "pan"):
+        assert timed["flow + propagation", motion]["p50_ms"] > timed["flow", motion]["p5_ms"]
+
+
 def test_quality_measures_what_is_known(results: Path) -> None:
     found = json.loads((results / "quality.json").read_text())
     rows = {row["name"]: row for row in found["rows"]}
