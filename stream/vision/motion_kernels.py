@@ -153,18 +153,21 @@ def doubled(flow, agreement, rest, doubtful, unlike, full, confidence):  # type:
     """
     rows, columns = agreement.shape
     h, w = confidence.shape
-    line, trusts = np.empty((w, 2), np.float32), np.empty(w, np.float32)
+    across, down, trusts = np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
     half, one = np.float32(0.5), np.float32(1)
     middle_x, middle_y = np.float32(columns / 2), np.float32(rows / 2)
     for y in range(rows):
+        from_middle = np.float32(y) + half - middle_y
         for j in range(columns):
             dx, dy = flow[y, j, 0], flow[y, j, 1]
-            out_x, out_y = abs(j + dx + half - middle_x) > middle_x, abs(y + dy + half - middle_y) > middle_y
+            off_x, off_y = abs(np.float32(np.int32(j)) + dx + half - middle_x), abs(from_middle + dy)
             seen = min(doubtful / max(rest[y, j], np.float32(1e-6)), one)
-            trust = np.float32(0) if out_x | out_y else agreement[y, j] * (unlike + (one - unlike) * seen * seen)
-            for x in range(2 * j, 2 * j + 2):
-                line[x, 0], line[x, 1], trusts[x] = 2 * dx, 2 * dy, trust
-        if w > 2 * columns:
-            line[w - 1], trusts[w - 1] = line[w - 2], trusts[w - 2]
+            trust = agreement[y, j] * (unlike + (one - unlike) * seen * seen)
+            trusts[j] = trust if off_x <= middle_x and off_y <= middle_y else np.float32(0)
+            across[j], down[j] = dx + dx, dy + dy
         for i in range(2 * y, h if y == rows - 1 else 2 * y + 2):
-            full[i], confidence[i] = line, trusts
+            for j in range(columns):
+                for x in range(2 * j, 2 * j + 2):
+                    full[i, x, 0], full[i, x, 1], confidence[i, x] = across[j], down[j], trusts[j]
+            for x in range(2 * columns, w):
+                full[i, x], confidence[i, x] = full[i, x - 1], confidence[i, x - 1]
