@@ -6,7 +6,7 @@ waits for that either. One that was named is verified before, so that the run ca
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stream.errors import StreamError
 from stream.settings import Settings
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 GIVEN = ("embedding", "regions", "region_weights", "region_features")
 """Inputs of networks that a segmenter provides."""
+
+
+class Segmenting(Protocol):
+    """What finds regions in pictures."""
+
+    def __call__(self, rgb: Picture) -> Segmentation: ...
+
+    def stop(self) -> None: ...
+
+
+class OpenSam(Protocol):
+    """Makes one for a model, which has been ``verified`` or will be when it is first used."""
+
+    def __call__(self, model: InstalledModel, *, verified: bool) -> Segmenting: ...
 
 
 class Sam:
@@ -54,11 +68,14 @@ class Sam:
             self._sam.stop()
 
 
-def open_semantics(settings: Settings, wanted: tuple[str, ...]) -> tuple[Semantics | None, str]:
+def open_semantics(
+    settings: Settings, wanted: tuple[str, ...], open_sam: OpenSam = Sam
+) -> tuple[Semantics | None, str]:
     """What finds regions for a network that takes the inputs ``wanted``, and a note for the user, or "".
 
     None where the network has no use for regions, where they are switched off, and, with a note that says how to get
-    one, where no segmenter is installed. Raises ``StreamError`` for one that is named and damaged or not there.
+    one, where no segmenter is installed. ``open_sam`` may give one that others use too. Raises ``StreamError`` for one
+    that is named and damaged or not there.
     """
     if settings.sam_every == "off" or settings.sam == "off":
         return None, ""
@@ -76,5 +93,5 @@ def open_semantics(settings: Settings, wanted: tuple[str, ...]) -> tuple[Semanti
     from stream.vision.segmenter import Segmenter
     from stream.vision.semantics import Semantics
 
-    sam = Sam(choice.model, verified=named)
+    sam = open_sam(choice.model, verified=named)
     return Semantics(Segmenter(sam, settings.sam_share, sam.stop), settings.sam_every), ""

@@ -17,7 +17,7 @@ from engines.errors import EngineError
 from stream.compare import comparing
 from stream.live.gate import LumaGate
 from stream.media import Frame
-from stream.segmentation import open_semantics
+from stream.segmentation import OpenSam, Sam, open_semantics
 from stream.settings import Settings
 from stream.telemetry import Telemetry
 from stream.vision.enhancer import Enhancer
@@ -52,9 +52,10 @@ class LiveEnhancer:
         *,
         failed: Callable[[EngineError], None] = lambda error: None,
         switched: Callable[[bool], None] = lambda night: None,
+        open_sam: OpenSam = Sam,
     ) -> None:
         """``network`` None leaves every frame as it came. ``failed`` is told when the network could not do a frame,
-        ``switched`` when the gate has decided for night (True) or day.
+        ``switched`` when the gate has decided for night (True) or day. ``open_sam`` opens segmenters.
         """
         self.settings = settings
         self.gate = LumaGate() if settings.when == "dark" else None
@@ -62,6 +63,7 @@ class LiveEnhancer:
         self.passed_through = 0
         """Frames that came out as they went in because the network failed."""
         self._network, self._telemetry, self._failed, self._switched = network, telemetry, failed, switched
+        self._open_sam = open_sam
         self._lock = threading.Lock()
         self._changed: Settings | None = None
         self._enhancer: FrameEnhancer | None = None
@@ -168,7 +170,8 @@ class LiveEnhancer:
     def _open_semantics(self) -> None:
         if self._semantics is not None:
             self._semantics.close()
-        self._semantics, note = open_semantics(self.settings, self._network.extra_inputs if self._network else ())
+        wanted = self._network.extra_inputs if self._network else ()
+        self._semantics, note = open_semantics(self.settings, wanted, self._open_sam)
         self._segmented = None
         if note and note not in self.notes:
             self.notes.append(note)

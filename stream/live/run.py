@@ -23,6 +23,7 @@ from stream.live.writing import LiveOutputs, LiveWriter, Presence
 from stream.media import VideoInfo
 from stream.queues import Cancelled
 from stream.redaction import redact
+from stream.segmentation import OpenSam, Sam
 from stream.settings import Settings
 from stream.summary import ExitReason, sam_figures, versions
 from stream.telemetry import Telemetry
@@ -75,15 +76,17 @@ class LiveRun:
         events: Events = unheard,
         open_source: OpenSource = open_live_source,
         open_sink: OpenSink = open_live_sink,
+        open_sam: OpenSam = Sam,
         limits: Limits | None = None,
     ) -> None:
         """``network`` may still be loading; None leaves frames as they come. ``events`` is told what happens.
+        ``open_sam`` opens segmenters.
 
         Opens the outputs. Raises what can be known of source and outputs beforehand.
         """
         self.config = config
         self.telemetry = Telemetry()
-        self._network, self._events, self._connect = network, events, open_source
+        self._network, self._events, self._connect, self._open_sam = network, events, open_source, open_sam
         self._report = Reporter(events)
         self._course = Course(self.telemetry, limits or Limits(), events)
         self._enhancers: list[LiveEnhancer] = []
@@ -289,7 +292,12 @@ class LiveRun:
     def _prepare(self) -> LiveEnhancer:
         network = self._wait_for(self._network) if isinstance(self._network, Future) else self._network
         enhancer = LiveEnhancer(
-            self._settings, network, self.telemetry, failed=self._report.network_failed, switched=self._report.switched
+            self._settings,
+            network,
+            self.telemetry,
+            failed=self._report.network_failed,
+            switched=self._report.switched,
+            open_sam=self._open_sam,
         )
         self._enhancers.append(enhancer)
         return enhancer

@@ -24,6 +24,7 @@ from stream.live.log import EventLog, library_log
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.shared_models import SharedModels
+from stream.live.shared_segmenters import SharedSegmenters
 from stream.live.signals import Signals
 from stream.live.summary import plain
 from stream.live.supervised import OpenRun, Run, SupervisedStream
@@ -53,6 +54,7 @@ class Service:
         """``open_run`` makes a run of a stream; by default a ``LiveRun`` with a network that streams share."""
         self.process = configuration.process
         self.models = SharedModels()
+        self.segmenters = SharedSegmenters()
         self._log, self._clock = log, clock
         self._open_run = open_run or self._live_run
         self._lock = threading.Lock()
@@ -151,7 +153,7 @@ class Service:
         return SupervisedStream(config, self._open_run, self._log.of(config.name), after=after)
 
     def _live_run(self, config: StreamConfig, events: Events) -> Run:
-        return LiveRun(config, self.models.soon(config.settings), events=events)
+        return LiveRun(config, self.models.soon(config.settings), events=events, open_sam=self.segmenters)
 
 
 def _names(configs: tuple[StreamConfig, ...]) -> str:

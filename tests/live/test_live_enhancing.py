@@ -84,7 +84,7 @@ def test_the_segmenter_is_kept_over_connections_and_ends_with_the_stream(monkeyp
     closed = []
     opened = []
 
-    def open_semantics(settings, wanted):
+    def open_semantics(settings, wanted, open_sam):
         segmenter = SimpleNamespace(runs=0)
         opened.append(SimpleNamespace(segmenter=segmenter, close=lambda: closed.append(segmenter)))
         return opened[-1], "a note"
