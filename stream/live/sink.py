@@ -37,17 +37,17 @@ class LiveSink:
         """
         self._settings = settings or LiveSinkSettings()
         self.frames = 0
-        self._encoder: LiveEncoder | None = None
+        # First, and whatever the outputs are: what is wrong with the encoder would look as if they could not hold it.
+        encoder = LiveEncoder(
+            self._settings.encoder, bitrate=self._settings.bitrate, key_every_s=self._settings.key_every_s
+        )
         self._tracks: dict[int, tuple[Stream, AudioTrack | None]] = {}
         self._ended = False
         _check_distinct(uris, self._settings)
         self.outputs: list[Output] = [open_output(uri, self._settings) for uri in uris]
         _number(self.outputs)
         self.uri = ", ".join(output.uri for output in self.outputs)
-        if any(not output.takes_frames for output in self.outputs):
-            self._encoder = LiveEncoder(
-                self._settings.encoder, bitrate=self._settings.bitrate, key_every_s=self._settings.key_every_s
-            )
+        self._encoder = None if all(output.takes_frames for output in self.outputs) else encoder
         for output in self.outputs:
             output.start(self.request_key_frame, events or _ignore)
 

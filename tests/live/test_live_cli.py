@@ -159,6 +159,10 @@ def test_a_source_that_never_comes_fails_after_its_time_and_no_password_shows(tm
         (["-o", "out.xyz"], "out.xyz"),
         (["-o", "null:", "--keep", "7d"], "--keep deletes old segments"),
         (["-o", "a.mp4", "-o", "./a.mp4"], "./a.mp4 is given twice"),
+        (["-o", "null:", "--codec", "libx265x"], "no encoder named 'libx265x'"),
+        (["-o", "null:", "-e", "nonsense=3"], "does not know the option 'nonsense'"),
+        (["-o", "a.mkv", "--preset", "silly"], "has no preset 'silly'"),
+        (["-o", "rtsp://127.0.0.1:1/x", "--codec", "aac"], "'aac' does not encode video"),
     ],
 )
 def test_what_cannot_work_is_a_usage_error_in_one_line(clip, tmp_path, monkeypatch, arguments, text):
