@@ -1,7 +1,8 @@
 """The command ``stream-enhance``.
 
-``stream-enhance INPUT... [OUTPUT]`` enhances; ``run``, ``doctor``, ``models`` and ``warm`` are subcommands. The options
-are the fields of ``Settings``. Heavy imports happen inside the commands, in the order in which they are needed.
+``stream-enhance INPUT... [OUTPUT]`` enhances; ``run``, ``doctor``, ``models``, ``build``, ``cache`` and ``warm`` are
+subcommands. The options are the fields of ``Settings``. Heavy imports happen inside the commands, in the order in which
+they are needed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import os
 import sys
 import time
+from collections.abc import Iterator
 from threading import Thread
 from threading import enumerate as enumerate_threads
 from typing import Annotated, Any
@@ -31,7 +33,7 @@ USAGE = 2
 _DEFAULT = "enhance"
 _EPILOG = (
     "Other commands: run (several live streams out of one file), doctor (what this machine can do), models (bundles, "
-    "segmenters), warm (compile the kernels)."
+    "segmenters), build and cache (TensorRT engines), warm (compile the kernels)."
 )
 
 
@@ -84,18 +86,17 @@ def enhance(inputs: list[str], **given: Any) -> None:
         settings = Settings(**options)
     except ValidationError as error:
         _refuse(error)
-    if settings.debug:
-        _log_everything()
-    try:
-        live = live_job(inputs, settings.output)
-        if live is None:
-            code = run_jobs(plan(inputs, settings.output), settings)
-        else:
-            from stream.live.command import run_live
+    with _everything_logged() if settings.debug else contextlib.nullcontext():
+        try:
+            live = live_job(inputs, settings.output)
+            if live is None:
+                code = run_jobs(plan(inputs, settings.output), settings)
+            else:
+                from stream.live.command import run_live
 
-            code = run_live(live, settings)
-    except Exception as error:
-        code = report(error, debug=settings.debug)
+                code = run_live(live, settings)
+        except Exception as error:
+            code = report(error, debug=settings.debug)
     raise typer.Exit(code)
 
 
@@ -169,7 +170,8 @@ def _refuse(error: ValidationError) -> None:
     raise typer.Exit(USAGE)
 
 
-def _log_everything() -> None:
+@contextlib.contextmanager
+def _everything_logged() -> Iterator[None]:
     """The log of the libraries, FFmpeg's too: it goes through ``logging`` under the name ``libav``."""
     import logging
 
@@ -179,7 +181,12 @@ def _log_everything() -> None:
 
     redact_all_logging()
     logging.basicConfig(level=logging.DEBUG)
+    before = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
+    try:
+        yield
+    finally:
+        av.logging.set_level(before)
 
 
 def main() -> None:

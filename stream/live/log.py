@@ -135,7 +135,7 @@ def library_log(log: EventLog, lowest: Level) -> Iterator[None]:
     import av.logging
 
     root, handler = logging.getLogger(), LogHandler(log)
-    before = root.level
+    before, ffmpegs = root.level, av.logging.get_level()
     root.addHandler(handler)
     root.setLevel(lowest.upper())
     if lowest in ("debug", "info"):
@@ -143,6 +143,7 @@ def library_log(log: EventLog, lowest: Level) -> Iterator[None]:
     try:
         yield
     finally:
+        av.logging.set_level(ffmpegs)
         root.setLevel(before)
         root.removeHandler(handler)
 

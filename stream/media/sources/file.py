@@ -19,10 +19,11 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.errors import HdrNotSupported, NothingDecodable, NoVideoStream, UnknownCodec
-from stream.media.captions import has_captions
+from stream.media.captions import CaptionSearch
 from stream.media.chroma_location import chroma_location
 from stream.media.colour import TRANSFER_PQ, colour_of, tags_of
 from stream.media.convert import Converter, describe
+from stream.media.decoding import decoded
 from stream.media.deinterlace import Deinterlacer
 from stream.media.frame import Frame, Packet
 from stream.media.notes import Notes
@@ -77,7 +78,7 @@ class FileSource:
             self._stream.thread_count = threads
             self._stream.thread_type = "AUTO"
             self._seq = 0
-            self._captions = False
+            self._rides_captions = CaptionSearch(_CAPTION_SEARCH)
             self._reached = 0.0
             self._items = self._pump()
             self._captured_at = time.monotonic()
@@ -146,12 +147,8 @@ class FileSource:
                     self._notes.say("part of the file cannot be read, what can be read is used")
 
     def _decode(self, packet: AvPacket[Stream]) -> list[av.VideoFrame]:
-        try:
-            pictures: list[av.VideoFrame] = self._stream.decode(packet)
-        except av.FFmpegError:
-            self.damaged += 1
-            return []
-        self.damaged += sum(1 for picture in pictures if picture.is_corrupt)
+        pictures, damaged = decoded(self._stream, packet)
+        self.damaged += damaged
         return pictures
 
     def _pump(self) -> Iterator[av.VideoFrame | Packet]:
@@ -282,12 +279,6 @@ class FileSource:
         self._seq += 1
         return frame
 
-    def _rides_captions(self, picture: av.VideoFrame) -> bool:
-        """Decided on the first pictures: where captions exist, they are there all along."""
-        if self._seq < _CAPTION_SEARCH and not self._captions:
-            self._captions = has_captions(picture)
-        return self._captions
-
     def stop(self) -> None:
         """Ends the iteration after the packet in hand."""
         self._stopped = True
@@ -302,4 +293,9 @@ class FileSource:
         """Frees the file. Sinks made from this source must be closed before."""
         self._items = iter(())  # frees decoder and threads at once, without waiting for the garbage collector
         self._waiting.clear()
+        for stream in self._container.streams.video:
+            # PyAV frees a decoder, and so waits for its threads, while it holds the interpreter; a thread that logs
+            # about a damaged picture waits for the interpreter. Here the threads come to rest without it.
+            if stream.codec_context is not None:
+                stream.codec_context.flush_buffers()
         self._container.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -215,3 +217,41 @@ def test_a_playlist_does_not_open_addresses(tmp_path: Path) -> None:
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
     with pytest.raises(errors.StreamError):
         open_source(written(tmp_path / "list.m3u8", playlist))
+
+
+CLOSE_WHILE_LOGGING = """
+import logging, sys
+from pathlib import Path
+import av, av.logging
+from stream.errors import NothingDecodable
+from stream.media import open_source
+av.logging.set_level(av.logging.INFO)
+logging.disable(logging.CRITICAL)
+closed = 0
+for name in sorted(Path(sys.argv[1]).glob("damaged-*")):
+    try:
+        source = open_source(name, threads=8)
+    except NothingDecodable:
+        continue
+    frames = iter(source)
+    next(frames, None)
+    source.close()
+    closed += 1
+    del frames, source
+print(closed)
+"""
+
+
+def test_a_damaged_file_is_closed_while_its_decoder_is_at_work_and_logs(tmp_path: Path) -> None:
+    """A thread of the decoder that logs needs the interpreter, which who frees the decoder holds."""
+    whole = write_clip(tmp_path / "whole.mp4", frames=40, size=(640, 360)).read_bytes()
+    for seed in range(60):
+        draw, broken = random.Random(seed), bytearray(whole)
+        start = whole.index(b"mdat") + len(whole) // 20
+        for _ in range(len(whole) // 200):
+            broken[draw.randrange(start, len(whole) - len(whole) // 5)] = draw.randrange(256)
+        (tmp_path / f"damaged-{seed}.mp4").write_bytes(broken)
+    command = [sys.executable, "-c", CLOSE_WHILE_LOGGING, str(tmp_path)]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[3], timeout=120, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert int(ended.stdout) > 40
