@@ -25,14 +25,19 @@ from stream.errors import (
 )
 from stream.redaction import redact
 
+_UNANSWERED = (av.error.InvalidDataError, PermissionError)
+"""What FFmpeg's RTSP makes of an answer that never comes, to its first questions and to its last."""
 _ENCRYPTED = ("rtsps", "https", "rtmps", "tls")
 _NO_ROUTE = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH)
 
 
-def connection_error(error: BaseException, uri: str, *, opening: bool = True) -> StreamError:
+def connection_error(
+    error: BaseException, uri: str, *, opening: bool = True, silent_s: float | None = None
+) -> StreamError:
     """What ``error``, raised for ``uri`` by PyAV, means to a user. Raise it ``from None``: the original shows the URL.
 
-    ``opening``: while connecting; else while data was passing.
+    ``opening``: while connecting; else while data was passing. ``silent_s``: for how long nothing had come then, where
+    it was that long.
     """
     shown, scheme = redact(uri), uri.partition(":")[0].lower()
     number = getattr(error, "errno", None) or 0
@@ -53,8 +58,10 @@ def connection_error(error: BaseException, uri: str, *, opening: bool = True) ->
         )
     if isinstance(error, ConnectionRefusedError):
         return ConnectionRefused(f"{shown}: nothing listens there", do="Check host and port, and that the server runs")
-    if isinstance(error, (av.error.ExitError, av.error.TimeoutError, TimeoutError)):
-        said = "no answer in time" if opening else "no data any more"
+    over = isinstance(error, (av.error.ExitError, av.error.TimeoutError, TimeoutError))
+    if over or (opening and silent_s is not None and isinstance(error, _UNANSWERED)):
+        waited = "no answer in time" if silent_s is None else f"no answer arrived within {silent_s:.0f} s"
+        said = waited if opening else "no data any more"
         return ConnectionTimedOut(f"{shown}: {said}", do="Check the network, and that the camera or server is alive")
     if isinstance(error, (av.error.ProtocolNotFoundError, av.error.DemuxerNotFoundError)):
         return UnsupportedUri(

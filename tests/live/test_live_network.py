@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import itertools
 import logging
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -151,11 +153,86 @@ def test_a_wrong_password_is_told_waits_long_and_shows_nowhere(
         open_connection(server.url("/nothing"), PATIENT)
 
 
-def test_a_server_that_accepts_and_says_nothing(link_to: Callable[[int], object]) -> None:
-    quick = SourceOptions(open_timeout_s=1.0, read_timeout_s=0.5)
-    link = link_to(free_port())
-    with pytest.raises(ConnectionFailed):
-        open_connection(f"rtsp://127.0.0.1:{link.port}/x", quick)  # type: ignore[attr-defined]
+class Mute:
+    """An RTSP server that answers every question up to the one named, and nothing from there on; no pictures ever."""
+
+    def __init__(self, until: str) -> None:
+        self._until = until
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._taken: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        for one in (self._listener, *self._taken):
+            one.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._taken.append(self._listener.accept()[0])
+                threading.Thread(target=self._answer, args=(self._taken[-1],), daemon=True).start()
+
+    def _answer(self, client: socket.socket) -> None:
+        said = client.makefile("r", newline="")
+        more = {
+            "DESCRIBE": "Content-Type: application/sdp\r\n",
+            "SETUP": "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n",
+        }
+        media = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n"
+        sdp = f"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n{media}"
+        with contextlib.suppress(OSError, ValueError):
+            while (asked := "".join(iter(said.readline, "\r\n"))) and (verb := asked.split()[0]) != self._until:
+                number = next(line for line in asked.splitlines() if line.lower().startswith("cseq"))
+                body = sdp if verb == "DESCRIBE" else ""
+                head = f"RTSP/1.0 200 OK\r\n{number}\r\n{more.get(verb, '')}Content-Length: {len(body)}\r\n\r\n"
+                client.sendall((head + body).encode())
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("OPTIONS", "no answer arrived within 1 s"),
+        ("DESCRIBE", "no answer arrived within 1 s"),
+        ("SETUP", "no answer arrived within 1 s"),
+        ("PLAY", "no answer arrived within 1 s"),
+        ("NOTHING", r"connected, and no video arrived within \d+ s"),
+    ],
+)
+def test_a_server_that_accepts_and_then_is_silent_is_told_as_such(until: str, said: str) -> None:
+    mute = Mute(until)
+    try:
+        with pytest.raises(ConnectionTimedOut, match=said):
+            open_connection(f"rtsp://127.0.0.1:{mute.port}/x", SourceOptions(open_timeout_s=2.0, read_timeout_s=1.0))
+    finally:
+        mute.close()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{}/x.ts", "tcp://127.0.0.1:{}", "rtmp://127.0.0.1:{}/a/b"])
+def test_silence_over_other_protocols_is_told_alike(address: str) -> None:
+    mute = Mute("GET")
+    try:
+        with pytest.raises(ConnectionTimedOut, match="no answer arrived within 1 s"):
+            open_connection(address.format(mute.port), SourceOptions(open_timeout_s=2.0, read_timeout_s=1.0))
+    finally:
+        mute.close()
+
+
+def test_an_answer_that_makes_no_sense_is_not_silence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listener.accept()[0] as client:
+                        client.recv(1000)
+                        client.sendall(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\nnonsense\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(StreamError) as failure:
+            open_connection(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x", SourceOptions("tcp", 9.0, 9.0))
+        listener.shutdown(socket.SHUT_RDWR)
+    assert "no answer" not in str(failure.value)
 
 
 # --- others that send

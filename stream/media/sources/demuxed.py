@@ -13,7 +13,7 @@ from av.packet import Packet as AvPacket
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from stream.errors import NothingDecodable, NoVideoStream, UnknownCodec
+from stream.errors import ConnectionTimedOut, NothingDecodable, NoVideoStream, UnknownCodec
 from stream.media.decoding import decoded
 from stream.media.frame import Frame, Packet
 from stream.media.network_errors import connection_error
@@ -59,7 +59,7 @@ class DemuxedConnection:
         self._catch_up = None if staleness_s is None else CatchUp(staleness_s)
         self._skipping = False
         self.alive_at = time.monotonic()
-        self._stopped = False
+        self._stopped = self._came = False
         self._waiting_for_key = True
         self._opened_at = time.monotonic()
         self._first: list[Frame | Packet] = []
@@ -158,6 +158,12 @@ class DemuxedConnection:
                 if failures == _GIVE_UP_AFTER:
                     raise connection_error(error, self._uri, opening=False) from None
             except (av.FFmpegError, OSError) as error:
+                if isinstance(error, (av.error.ExitError, TimeoutError)) and not self._came:
+                    silent_s = time.monotonic() - self._opened_at
+                    raise ConnectionTimedOut(
+                        f"{redact(self._uri)}: connected, and no video arrived within {silent_s:.0f} s",
+                        do="Check that the camera or server sends, and over RTSP another transport",
+                    ) from None
                 raise connection_error(error, self._uri, opening=False) from None
 
     def _pump(self) -> Iterator[Frame | Packet]:
@@ -175,7 +181,7 @@ class DemuxedConnection:
 
     def _video(self, packet: AvPacket[Stream], now: float, waited: float) -> Iterator[Frame]:
         """The frames that a packet of the video, read ``now``, brings."""
-        self.alive_at = now
+        self.alive_at, self._came = now, True
         late = self._passes_over(packet, now, waited)
         if packet.size and self._waits_for_key(packet, now):
             self.before_key_frame += 1

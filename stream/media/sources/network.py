@@ -5,6 +5,8 @@ Opened first with little probing, which saves most of a second, then once more w
 
 from __future__ import annotations
 
+import time
+
 import av
 from av.container import InputContainer
 
@@ -65,6 +67,7 @@ class NetworkConnection(DemuxedConnection):
 def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> InputContainer:
     """An open container. Raises ``ConnectionFailed`` types, UnsupportedUri, OptionRefused."""
     http = scheme_of(address) in ("http", "https")
+    began = time.monotonic()
     try:
         return av.open(
             address,
@@ -77,7 +80,9 @@ def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> Inpu
             ),
         )
     except (av.FFmpegError, OSError) as error:
-        raise connection_error(error, address) from None
+        waited = time.monotonic() - began
+        silent_s = waited if waited >= options.read_timeout_s else None
+        raise connection_error(error, address, silent_s=silent_s) from None
 
 
 def _defaults(address: str, options: SourceOptions) -> dict[str, str]:
