@@ -18,7 +18,7 @@ MEASUREMENTS = {
     "memory": "peak memory for a 1080p file, and whether it stays flat over a long one",
     "quality": "PSNR and SSIM on exposure brackets through the run-time path, against baselines",
     "temporal": "stability in time and PSNR on synthetic night clips, against baselines; writes docs/temporal.md",
-    "live": "latency of live streams from glass to glass, and how many hold; writes docs/live-benchmarks.md",
+    "live": "live streams: latency from glass to glass, how many hold, how fast they end; docs/live-benchmarks.md",
     "soak": "live streams through hundreds of kills and freezes of a server: frames back, accounts, memory",
     "fuzz": "broken streams through the decode path: no hang, no crash, no leak",
     "engines": "every network through parse and build of TensorRT; writes the table of docs/tensorrt.md",

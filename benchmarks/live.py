@@ -7,13 +7,14 @@ enhancement. Both take turns. Everything, cameras, server and viewers included, 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import live_page, live_plots, machine, report
+from benchmarks import live_end, live_page, live_plots, machine, report
 from benchmarks.live_camera import numbered_clip
 from benchmarks.live_chain import Chain, run_chain
 from benchmarks.live_server import missing
@@ -34,6 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--mbit", type=float, default=3.0, help="of the camera, a second (default 3)")
     parser.add_argument("--most-streams", type=int, default=8, help="try up to so many at a time (default 8)")
+    parser.add_argument("--ends", type=int, default=9, help="runs that are ended by SIGTERM (default 9)")
+    parser.add_argument("--only-ends", action="store_true", help="measure nothing else; the other figures stay")
     parser.add_argument("--page", type=Path, help="where the page goes (default docs/live-benchmarks.md)")
 
 
@@ -44,8 +47,11 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         sys.exit(f"error: {reason}")
     if given.quick:
         given.size, given.rounds, given.seconds, given.most_streams, given.mbit = "320x180", 1, 4.0, 2, 0.6
+        given.ends = 2
     width, height = (int(side) for side in given.size.split("x"))
     clip = numbered_clip(width, height, given.fps, _CLIP_S, given.mbit)
+    if given.only_ends:
+        return _ends_renewed(given, clip)
     found: dict[str, Any] = {
         **machine.header(),
         "size": given.size,
@@ -71,9 +77,21 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         if not _held(found["many"][-1]):
             break
     found["streams_without_a_drop"] = sum(_held(many) for many in found["many"])
+    found["end"] = live_end.measure(clip, given.ends)
     show(found)
     live_plots.plot(found, runs, given.results)
     if not given.quick or given.page:
+        live_page.write(found, given.page or live_page.PAGE, given.results)
+    return found
+
+
+def _ends_renewed(given: argparse.Namespace, clip: Path) -> dict[str, Any]:
+    """The figures of before with another measurement of the end."""
+    file = given.results / "live.json"
+    before: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    found = {**before, "end": live_end.measure(clip, given.ends)}
+    print(f"\n{live_page.end_sentence(found['end'])}")
+    if "one" in before and not given.quick:
         live_page.write(found, given.page or live_page.PAGE, given.results)
     return found
 
@@ -161,4 +179,5 @@ def show(found: dict[str, Any]) -> None:
     print(live_page.stage_table(found))
     print()
     print(live_page.streams_table(found))
+    print(f"\n{live_page.end_sentence(found['end'])}")
     print(f"\n{found['streams_without_a_drop']} streams without a drop; plots and JSON in {report.RESULTS.name}/")

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,12 @@ def run_chain(chain: Chain) -> dict[str, Any]:
         server = stack.enter_context(RtspServer())
         for index in range(chain.streams):
             camera = folder / f"camera{index}"
-            _start(stack, "live_camera", str(chain.clip), server.url(f"/pub/camera{index}"), str(camera))
+            stack.enter_context(start("live_camera", str(chain.clip), server.url(f"/pub/camera{index}"), str(camera)))
             server.wait_for("published", _START_S, path=f"/pub/camera{index}")
         product = _product(stack, chain, server, folder)
         for index in range(chain.streams):
             server.wait_for("published", _START_S, path=f"/pub/far{index}")
-            _start(stack, "live_viewer", server.url(f"/pub/far{index}"), str(folder / f"far{index}"))
+            stack.enter_context(start("live_viewer", server.url(f"/pub/far{index}"), str(folder / f"far{index}")))
         for index in range(chain.streams):
             _wait_for_lines(folder / f"far{index}", product)
         watch = Watch(product.pid)
@@ -108,8 +109,7 @@ def _product(stack: ExitStack, chain: Chain, server: RtspServer, folder: Path) -
         what = ["run", str(streams)]
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen([*COMMAND, *what], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-    stack.callback(_end, process)
-    return process
+    return stack.enter_context(stopped(process))
 
 
 def _yaml(chain: Chain, server: RtspServer, summary: Path) -> str:
@@ -120,19 +120,26 @@ def _yaml(chain: Chain, server: RtspServer, summary: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _start(stack: ExitStack, module: str, *arguments: str) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def start(module: str, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A part of the chain, until left."""
+    return stopped(
+        subprocess.Popen(
+            [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     )
-    stack.callback(_end, process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+@contextmanager
+def stopped(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Killed at the end of the block, if it still runs then."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _wait_for_lines(log: Path, product: subprocess.Popen[bytes]) -> None:

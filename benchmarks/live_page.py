@@ -64,6 +64,8 @@ def streams_table(found: dict[str, Any]) -> str:
 def write(found: dict[str, Any], page: Path, results: Path) -> None:
     """The page, from these figures and from ``soak.json`` and ``fuzz.json`` beside them."""
     parts = [_live(found)]
+    if "end" in found:
+        parts.append(_end(found["end"]))
     for name, section in (("soak", _soak), ("fuzz", _fuzz)):
         file = results / f"{name}.json"
         if file.exists():
@@ -125,6 +127,27 @@ def _live(found: dict[str, Any]) -> str:
 {streams_table(found)}
 
 ![Streams](../benchmarks/results/live-streams.png)"""
+
+
+def end_sentence(end: dict[str, Any]) -> str:
+    """What was measured of the end of the process."""
+    verdict = "met" if end["met"] else "missed"
+    return (
+        f"From SIGTERM to the end of the process: median {end['median_s']:.2f} s, worst {end['worst_s']:.2f} s of "
+        f"{end['runs']} runs; goal {end['goal_s']:g} s: {verdict}."
+    )
+
+
+def _end(end: dict[str, Any]) -> str:
+    text = _paragraph(f"""{machine.sentence(end)}. The same command, with a second output, an MP4 file, is ended by
+        SIGTERM after some seconds, each time at another moment between two key frames. The clock stops when the process
+        is gone; the file has to play to its last picture. **{end_sentence(end)}**""")
+    rows = [("from SIGTERM to the end, s", end["median_s"], end["worst_s"], end["runs"])]
+    return f"""## How long it takes to end
+
+{text}
+
+{report.table(("", "median", "worst", "runs"), rows)}"""
 
 
 def _soak(found: dict[str, Any]) -> str:
