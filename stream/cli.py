@@ -7,13 +7,14 @@ they are needed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import inspect
 import os
 import sys
 import time
 from collections.abc import Iterator
-from threading import Thread
+from threading import Thread, current_thread
 from threading import enumerate as enumerate_threads
 from typing import Annotated, Any
 
@@ -202,14 +203,18 @@ def main() -> None:
 def _leave(code: int) -> None:
     """End the process. What is finalised is finalised: a thread that is still inside a library is not waited for.
 
-    The interpreter would stop such a thread within C++, which aborts the process.
+    The interpreter would stop such a thread within C++, which aborts the process. And without one it would spend half a
+    second, several on a busy machine, on taking compiled code out of memory that goes away anyhow.
     """
-    if any(thread.daemon for thread in enumerate_threads()):
-        for said in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
-                said.flush()
-        os._exit(code)
-    sys.exit(code)
+    if not any(thread.daemon for thread in enumerate_threads()):
+        for thread in enumerate_threads():
+            if thread is not current_thread():
+                thread.join()
+        atexit._run_exitfuncs()
+    for said in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+            said.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

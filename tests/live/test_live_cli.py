@@ -213,3 +213,20 @@ def test_what_is_no_address_is_told_by_its_own_name(tmp_path, monkeypatch, argum
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+def test_the_end_waits_for_threads_runs_what_was_registered_and_takes_nothing_down():
+    """Taking the interpreter down costs half a second and more, most of it for compiled code: see the destructor."""
+    lines = (
+        "import atexit, sys, threading, time",
+        "from stream import cli",
+        "atexit.register(lambda: print('handler'))",
+        "class Held:",
+        "    def __del__(self): print('taken down')",
+        "sys.held = Held()",
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()",
+        "cli.app = lambda: (print('said'), sys.exit(3))",
+        "cli.main()",
+    )
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout.split(), ran.stderr) == (3, ["said", "thread", "handler"], "")
