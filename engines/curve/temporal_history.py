@@ -78,7 +78,7 @@ class Scratch:
         base, slope = np.empty((2, COEFFICIENTS, width), np.float32)
         site_base, site_slope = np.empty((2, COEFFICIENTS, half), np.float32)
         sums, signed = np.empty(even, np.uint16), np.empty(even, np.uint16)
-        pixels = np.empty((3, half), np.uint32)
+        pixels, far = np.empty((2, half), np.uint32), np.empty(half, np.uint16)
         self.rows: tuple[NDArray[np.float32], NDArray[np.float32]] = (base, slope)
         self.sampled = np.empty((8, width), np.uint8)
         self.all = (
@@ -91,7 +91,7 @@ class Scratch:
                 np.empty((2, half), np.float32),
                 pixels,
                 pixels.view(np.int16),
-                np.empty((3, half), np.int16),
-                np.empty(even + 4, np.int16),
+                np.empty((2, half), np.int16),
             ),
+            *(far, far.view(np.uint8), np.empty(half, np.uint8), np.empty(even + 4, np.int16)),
         )

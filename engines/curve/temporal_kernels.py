@@ -40,9 +40,10 @@ _SIGNATURE = nb.void(
     *(_ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, _ROWS_OF_FLOATS, nb.float32[:, :, ::1]),
     *(nb.uint16[::1], nb.uint32[::1], nb.uint16[::1], nb.uint32[::1], nb.uint16[:, :, ::1], nb.uint16[:, ::1]),
     *(nb.uint8[:, :, ::1], nb.uint8[:, :, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1], nb.uint8[:, ::1]),
-    *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1], nb.int16[::1]),
+    *(_ROWS_OF_FLOATS, nb.uint32[:, ::1], nb.int16[:, ::1], nb.int16[:, ::1]),
+    *(nb.uint16[::1], nb.uint8[::1], nb.uint8[::1], nb.int16[::1]),
 )
-_CHUNK = 64
+_CHUNK = 128
 PARTS = {"kernels.py": "6827411f6077", "temporal_fetch.py": "c078d0bb1cea"}
 """Digests of the files whose loops are compiled in here: numba's cache looks at this file alone, so it has to change
 when they do. A test says what to write."""
@@ -102,8 +103,10 @@ def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, 
 
 
 @nb.njit(**OWN)
-def _weigh(above, slot, below, even, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites):  # type: ignore[no-untyped-def]
-    """Weight of the new picture, share of the smoothing and its threshold, of luma (twice a site) and of chroma."""
+def _weigh(
+    above, slot, below, even, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites, far, site_far
+):  # type: ignore[no-untyped-def]
+    """Weight of the new picture, share and reach of the smoothing, of luma (twice a site) and of chroma."""
     for q in range(3):
         for x in range(half + 2):
             tall[q, x] = np.uint16(box[q, above, x] + np.uint16(2 * box[q, slot, x]) + box[q, below, x])
@@ -129,41 +132,39 @@ def _weigh(above, slot, below, even, half, box, tall, sigma, least, rule, weight
         pixels[1, x] = np.uint32(share) * np.uint32(65537)
         sites[1, x] = np.int16(share)
     for x in range(half):
-        pixels[2, x] = np.uint32(np.int32(min(sigma[0, even, x] * rule[12], _F(60)))) * np.uint32(65537)
+        far[x] = np.uint16(np.int32(min(sigma[0, even, x] * rule[12], _F(60)))) * np.uint16(2 * 257)
     for x in range(half):
         sites[0, x] = np.int16(np.int32(_F(128.5) - rule[11] * (_F(128) - work[1, x])))
     for x in range(half):
-        sites[2, x] = np.int16(np.int32(min(sigma[1, even, x] * rule[12], _F(60))))
+        site_far[x] = np.uint8(2 * np.int32(min(sigma[1, even, x] * rule[12], _F(60))))
 
 
 @nb.njit(**OWN)
-def _smooth(codes, above, row, below, first, last, shares, reach, out, i):  # type: ignore[no-untyped-def]
-    """The mean of 3x3 in which a neighbour counts less the farther it lies beyond ``reach``, and not from twice on."""
+def _pulls(codes, above, row, below, first, last, farthest, totals):  # type: ignore[no-untyped-def]
+    """Sums over 3x3 of how far each neighbour pulls: less the farther it lies beyond half of ``farthest``, 0 beyond it.
+
+    In bytes, 32 at once: pulls up and down are at most 60 each, so sums of four of them fit.
+    """
     for n in range(last - first):
         x = first + n
         x0, x1, x2 = np.uintp(x), np.uintp(x + 1), np.uintp(x + 2)
-        centre, twice, total = np.int16(codes[0, row, x1]), np.int16(2 * reach[x0]), np.int16(0)
-        for code in (
-            codes[0, row, x0],
-            codes[0, row, x2],
-            codes[0, above, x0],
-            codes[0, above, x1],
-            codes[0, above, x2],
-            codes[0, below, x0],
-            codes[0, below, x1],
-            codes[0, below, x2],
-        ):
-            apart = np.int16(np.int16(code) - centre)
-            size = np.int16(abs(apart))
-            pull = np.int16(min(size, np.int16(max(np.int16(twice - size), np.int16(0)))))
-            total = np.int16(total + (pull if apart > 0 else np.int16(-pull)))
-        step = np.int32(np.int32(np.int32(total) * np.int32(shares[x0])) * np.int32(57) + np.int32(32768))
-        out[i, x0] = np.uint8(centre + np.int16(step >> 16))
+        centre, far = codes[0, row, x1], farthest[x0]
+        up, down, up_too, down_too = np.uint8(0), np.uint8(0), np.uint8(0), np.uint8(0)
+        for code in (codes[0, row, x0], codes[0, row, x2], codes[0, above, x0], codes[0, above, x1]):
+            over, under = np.uint8(max(code, centre) - centre), np.uint8(max(code, centre) - code)
+            up = np.uint8(up + min(over, np.uint8(max(far, over) - over)))
+            down = np.uint8(down + min(under, np.uint8(max(far, under) - under)))
+        for code in (codes[0, above, x2], codes[0, below, x0], codes[0, below, x1], codes[0, below, x2]):
+            over, under = np.uint8(max(code, centre) - centre), np.uint8(max(code, centre) - code)
+            up_too = np.uint8(up_too + min(over, np.uint8(max(far, over) - over)))
+            down_too = np.uint8(down_too + min(under, np.uint8(max(far, under) - under)))
+        ups, downs = np.int16(np.int16(up) + np.int16(up_too)), np.int16(np.int16(down) + np.int16(down_too))
+        totals[x0] = np.int16(ups - downs)
 
 
 @nb.njit(**OWN)
-def _smoothed(codes, above, row, below, count, shares, reach, out, i):  # type: ignore[no-untyped-def]
-    """Smooths the stretches of a row that need it and copies the others."""
+def _smoothed(codes, above, row, below, count, shares, farthest, totals, out, i):  # type: ignore[no-untyped-def]
+    """Copies a row, and takes the stretches of it that need it their share of the way to the mean of 3x3."""
     for x in range(count):
         out[i, x] = codes[0, row, x + 1]
     most = np.int16(0)
@@ -176,7 +177,12 @@ def _smoothed(codes, above, row, below, count, shares, reach, out, i):  # type: 
             for x in range(last - first):
                 most = np.int16(most | shares[np.uintp(first + x)])
             if most > 0:
-                _smooth(codes, above, row, below, first, last, shares, reach, out, i)
+                _pulls(codes, above, row, below, first, last, farthest, totals)
+                for n in range(last - first):
+                    # In floats, exactly: whole numbers below 2^24 over 2^16. Never below 0, where cutting off is wrong.
+                    x = np.uintp(first + n)
+                    step = _F(totals[x]) * _F(shares[x]) * _F(57 / 65536)
+                    out[i, x] = np.uint8(np.int32(_F(codes[0, row, np.uintp(first + n + 1)]) + _F(0.5) + step))
 
 
 @nb.njit(**OWN)
@@ -242,6 +248,9 @@ def denoise_band(  # type: ignore[no-untyped-def]
     pixels,
     pixel_view,
     sites,
+    far,
+    far_view,
+    site_far,
     tall_row,
 ):
     """Luma rows ``first`` (even) to ``last`` and the chroma rows over them; what each argument holds: ``temporal``."""
@@ -306,16 +315,34 @@ def denoise_band(  # type: ignore[no-untyped-def]
         n = c - 1
         if n >= c0:
             slot, above, below = n % 3, max(n - 1, 0) % 3, min(n + 1, chroma_height - 1) % 3
-            _weigh(above, slot, below, n // 2 % 2, half, box, tall, sigma, least, rule, weights, n, work, pixels, sites)
+            _weigh(
+                above,
+                slot,
+                below,
+                n // 2 % 2,
+                half,
+                box,
+                tall,
+                sigma,
+                least,
+                rule,
+                weights,
+                n,
+                work,
+                pixels,
+                sites,
+                far,
+                site_far,
+            )
             for r in range(2 * n, min(2 * n + 2, height)):
                 up, down = max(r - 1, 0), min(r + 1, height - 1)
                 up, row, down = (up >> 1) % 3 * 2 + up % 2, 2 * slot + r % 2, (down >> 1) % 3 * 2 + down % 2
-                _smoothed(luma, up, row, down, width, pixel_view[1], pixel_view[2], fresh, 0)
+                _smoothed(luma, up, row, down, width, pixel_view[1], far_view, tall_row, fresh, 0)
                 phase = np.uint16((r * 37345 + frame) & 0xFFFF)
                 _mix(fresh, 0, old, row, pixel_view[0], pattern, phase, y_out, r, width)
             for q in range(2):
                 row = 2 * slot + q
-                _smoothed(chroma, 2 * above + q, row, 2 * below + q, half, sites[1], sites[2], fresh, 0)
+                _smoothed(chroma, 2 * above + q, row, 2 * below + q, half, sites[1], site_far, tall_row, fresh, 0)
                 phase = np.uint16((n * 37345 + frame + 21845 * (q + 1)) & 0xFFFF)
                 _mix(fresh, 0, old_chroma, row, sites[0], pattern, phase, codes, q, half)
             store_chroma(codes, half, n, u_out, v_out, step_out)
