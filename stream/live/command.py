@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from stream.doctor import kernels_compiled
 from stream.jobs import LiveJob
 from stream.live.configuration import StreamConfig
 from stream.live.health import serving
-from stream.live.log import EventLog
+from stream.live.log import unhurried_log
 from stream.live.outputs.open import check_keep
 from stream.live.run import LiveRun
 from stream.live.sink_settings import sink_settings
@@ -82,7 +83,7 @@ class _Shown:
 def run_live(job: LiveJob, settings: Settings) -> int:
     """Run one live stream until it ends or a signal ends it. Returns the exit code. Raises WrongOutputs."""
     check_keep(sink_settings(settings))
-    log = EventLog(lowest="error" if settings.quiet else "info")
+    log = unhurried_log("error" if settings.quiet else "info")
     if not settings.quiet and not kernels_compiled():
         print("note: the kernels are compiled for this processor, once; that takes about a minute", file=sys.stderr)
     network = load_in_background(settings) if settings.strength > 0 else None
@@ -96,14 +97,15 @@ def run_live(job: LiveJob, settings: Settings) -> int:
                     log.flush()
     except BaseException:
         run.abort()
+        log.close()
         raise
-    log.flush(everything=True)
     summary = run.summary()
-    if not settings.quiet:
-        print(result_line(summary), file=sys.stderr)
-    code = report(run.error, debug=settings.debug) if run.error is not None else interrupts.exit_code
-    if settings.summary is not None:
-        code = write_summary(to_json(summary), settings) or code
+    with nullcontext() if log.close() else redirect_stderr(StringIO()):  # who does not read the log would hold us here
+        if not settings.quiet:
+            print(result_line(summary), file=sys.stderr)
+        code = report(run.error, debug=settings.debug) if run.error is not None else interrupts.exit_code
+        if settings.summary is not None:
+            code = write_summary(to_json(summary), settings) or code
     return code
 
 

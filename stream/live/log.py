@@ -2,8 +2,8 @@
 
     time=2026-03-01T22:14:05.120Z level=warning stream=door event=source state=reconnecting attempt=3 error="..."
 
-What repeats is held back: after some lines of one event (in one state) of one stream within a while others are only
-counted, and the next line, or one of its own, tells how many. Credentials are taken out of every value.
+What repeats is held back: after some lines of one event (in one state, about one output) of one stream within a while
+others are only counted, and the next line, or one of its own, tells how many. Credentials are taken out of every value.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Literal, TextIO
 
+from stream.live.log_lines import BackgroundLines, write_line
 from stream.redaction import redact
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -43,14 +44,14 @@ class EventLog:
 
     def __init__(
         self,
-        out: TextIO | None = None,
+        out: TextIO | BackgroundLines | None = None,
         *,
         lowest: Level = "info",
         burst: int = BURST,
         window_s: float = WINDOW_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``out``: standard error by default. Events below the level ``lowest`` are left out."""
+        """``out``: standard error by default, for which the caller waits. Events below ``lowest`` are left out."""
         self._out = out
         self._lowest = _ORDER.index(lowest)
         self._burst, self._window_s, self._clock = burst, window_s, clock
@@ -104,13 +105,21 @@ class EventLog:
         seen.written += 1
         return _line(event, stream, level, fields)
 
+    def close(self) -> bool:
+        """Tell what was held back, and wait a little for all to be written; False where nobody reads the lines."""
+        self.flush(everything=True)
+        return self._out.close() if isinstance(self._out, BackgroundLines) else True
+
     def _write(self, line: str) -> None:
-        out = self._out or sys.stderr
-        try:
-            out.write(line + "\n")
-            out.flush()
-        except (OSError, ValueError):
-            pass  # nobody is left to be told
+        if isinstance(self._out, BackgroundLines):
+            self._out.put(line)
+        else:
+            write_line(self._out or sys.stderr, line)
+
+
+def unhurried_log(lowest: Level) -> EventLog:
+    """One on standard error that never makes anybody wait; what nobody reads is counted. ``close`` it in the end."""
+    return EventLog(BackgroundLines(lost=_lost), lowest=lowest)
 
 
 class LogHandler(logging.Handler):
@@ -146,6 +155,10 @@ def library_log(log: EventLog, lowest: Level) -> Iterator[None]:
         av.logging.set_level(ffmpegs)
         root.setLevel(before)
         root.removeHandler(handler)
+
+
+def _lost(lines: int) -> str:
+    return _line("log", "", "warning", {"state": "lost", "lines": lines, "text": "they were not read in time"})
 
 
 def _line(event: str, stream: str, level: Level, fields: Mapping[str, object]) -> str:

@@ -20,7 +20,7 @@ from stream.doctor import kernels_compiled
 from stream.errors import StreamError
 from stream.live.configuration import Configuration, ConfigurationError, StreamConfig, read_configuration
 from stream.live.course import Events
-from stream.live.log import EventLog, library_log
+from stream.live.log import EventLog, library_log, unhurried_log
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.shared_models import SharedModels
@@ -176,13 +176,13 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
         print(f"{path} is good: {', '.join(config.name for config in configuration.streams)}")
         return 0
     process = configuration.process
-    log = EventLog(lowest="error" if process.quiet else "info")
+    log = unhurried_log("error" if process.quiet else "info")
     service = Service(configuration, log)
     with Signals() as signals, library_log(log, "info" if process.debug else "warning"):
         try:
             code = _serve(service, signals, Path(path), log)
         finally:
-            log.flush(everything=True)
+            log.close()
     if process.summary is not None:
         summaries = [summary for stream in service.streams if (summary := stream.summary()) is not None]
         code = (

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import select
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from live_service_fakes import PATIENCE_S
 
 from stream import redaction
 from stream.live.log import EventLog, LogHandler
+from stream.live.log_lines import BackgroundLines
 from stream.live.state import SourceState
 from stream.media.credentials import fill_in
 
@@ -199,3 +206,56 @@ def test_other_forms_of_credentials_are_removed(text):
     EventLog(out)("source", text=text)
     assert "hunter2" not in out.getvalue()
     assert "dXNlcjpodW50ZXIy" not in out.getvalue()
+
+
+@contextmanager
+def unread_pipe() -> Iterator[tuple[int, TextIO]]:
+    """A pipe that is full, and its end to read from."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as out:
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        try:
+            yield reader, out
+        finally:
+            os.close(reader)  # whoever hangs in it gets an error
+
+
+def test_a_reader_that_stops_keeps_nobody_waiting_and_what_he_missed_is_counted():
+    with unread_pipe() as (reader, out):
+        lines = BackgroundLines(out, most=10, lost=lambda number: f"lost {number}")
+        log = EventLog(lines, burst=1000)
+        caller = threading.Thread(target=lambda: [log("event", number=number) for number in range(100)], daemon=True)
+        caller.start()
+        caller.join(PATIENCE_S)
+        assert not caller.is_alive()
+        assert not lines.close(0.05)
+        text = b""
+        while b"lost" not in text:
+            text += os.read(reader, 1 << 16)
+        assert lines.close(PATIENCE_S)
+        text += os.read(reader, 1 << 16) if select.select([reader], [], [], 0)[0] else b""
+    told = text.decode().replace("x", "").splitlines()
+    numbers = [int(parsed(line)["number"]) for line in told if "event=event" in line]
+    lost = sum(int(line.split()[1]) for line in told if line.startswith("lost"))
+    assert numbers == sorted(numbers)
+    assert len(numbers) + lost == 100
+    assert lost
+    assert len(numbers) >= 10
+
+
+def test_all_lines_are_written_at_the_end_and_no_thread_stays():
+    out = io.StringIO()
+    lines = BackgroundLines(out)
+    log = EventLog(lines, burst=3)
+    for number in range(5):
+        log("event", number=number)
+    assert log.close()
+    assert [line.get("suppressed") for line in lines_of(out)] == [None, None, None, "2"]
+    assert "log" not in {thread.name for thread in threading.enumerate()}
+    log("late")
+    assert log.close()
+    assert lines_of(out)[-1]["event"] == "late"

@@ -503,6 +503,35 @@ def test_a_process_serves_reloads_refuses_and_ends_well(process, tmp_path):
     assert "rtsp://***@127.0.0.1" in everything
 
 
+def test_a_reader_of_the_log_that_stops_holds_up_neither_streams_nor_the_end(tmp_path):
+    port, file = free_port(), tmp_path / "streams.yaml"
+    file.write_text(
+        f"metrics: {port}\ndefaults: {{strength: 0, sam: off}}\n"
+        "streams: {a: {source: 'testsrc:size=320x180,fps=10', outputs: 'null:'}}"
+    )
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, str(file)], stderr=writer, cwd=Path(__file__).parent.parent.parent
+        )
+        try:
+            written = 'stream_enhance_frames_written_total{stream="a"}'
+            wait_for(lambda: _sample(get(f"http://127.0.0.1:{port}/metrics")[1], written) > 3, "some frames")
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(PATIENCE_S) == 0
+        finally:
+            child.kill()
+            child.wait(PATIENCE_S)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def _told(notified: socket.socket) -> set[str]:
     """What systemd was told since the last call."""
     told = set()
