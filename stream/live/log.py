@@ -56,11 +56,19 @@ class EventLog:
         self._lowest = _ORDER.index(lowest)
         self._burst, self._window_s, self._clock = burst, window_s, clock
         self._lock = threading.Lock()
-        self._repeated: dict[tuple[str, str, str], _Repeated] = {}
+        self._repeated: dict[tuple[str, str, str, str], _Repeated] = {}
 
-    def __call__(self, event: str, *, stream: str = "", level: Level = "info", **fields: object) -> None:
-        """Write ``event``, a word, with its fields; those that are empty or None are left out."""
+    def __call__(
+        self, event: str, *, stream: str = "", level: Level = "info", held_back: bool = True, **fields: object
+    ) -> None:
+        """Write ``event``, a word, with its fields; those that are empty or None are left out.
+
+        Not ``held_back``: every one of them is written, such as all faults of a file.
+        """
         if _ORDER.index(level) < self._lowest:
+            return
+        if not held_back:
+            self._write(_line(event, stream, level, fields))
             return
         with self._lock:
             line = self._admit(event, stream, level, fields)
@@ -84,15 +92,16 @@ class EventLog:
                 if everything or now - seen.began >= self._window_s:
                     del self._repeated[key]
                     if seen.suppressed:
-                        stream, event, state = key
-                        lines.append(_line(event, stream, seen.level, {"state": state, "suppressed": seen.suppressed}))
+                        stream, event, state, uri = key
+                        fields = {"uri": uri, "state": state, "suppressed": seen.suppressed}
+                        lines.append(_line(event, stream, seen.level, fields))
         for line in lines:
             self._write(line)
 
     def _admit(self, event: str, stream: str, level: Level, fields: Mapping[str, object]) -> str:
         """The line, or nothing where this event has been told often enough for now."""
         now = self._clock()
-        key = stream, event, _text(fields.get("state"))
+        key = stream, event, _text(fields.get("state")), _text(fields.get("uri"))
         seen = self._repeated.get(key)
         if seen is None or now - seen.began >= self._window_s:
             suppressed = seen.suppressed if seen else 0

@@ -89,6 +89,30 @@ def test_what_repeats_is_counted_and_told_by_the_next_line():
     ]
 
 
+def test_an_output_that_flaps_does_not_hide_the_loss_of_another():
+    out, clock = io.StringIO(), Clock()
+    log = EventLog(out, burst=2, window_s=10.0, clock=clock)
+    for _ in range(5):
+        log("output", stream="a", state="waiting", uri="a.mp4")
+    log("output", stream="a", state="waiting", uri="rtsp://server/a")
+    clock.now += 10.0
+    log.flush()
+    assert [(line["uri"], line.get("suppressed")) for line in lines_of(out)] == [
+        ("a.mp4", None),
+        ("a.mp4", None),
+        ("rtsp://server/a", None),
+        ("a.mp4", "3"),
+    ]
+
+
+def test_what_must_not_be_held_back_is_written_however_much_it_is():
+    out = io.StringIO()
+    log = EventLog(out, burst=2)
+    for number in range(9):
+        log("reload", state="refused", error=number, held_back=False)
+    assert [line["error"] for line in lines_of(out)] == [str(number) for number in range(9)]
+
+
 def test_what_was_held_back_is_told_also_when_nothing_follows():
     out, clock = io.StringIO(), Clock()
     log = EventLog(out, burst=1, window_s=10.0, clock=clock)
