@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from engines.bundle import load_bundle
 from engines.errors import EngineError
 from stream.errors import StreamError
 from stream.live.outputs.beforehand import check_output
+from stream.live.outputs.patient import SURROUNDINGS
 from stream.live.sink_settings import sink_settings
 from stream.live.yaml_lines import Written
 from stream.media.credentials import fill_in
@@ -23,6 +25,16 @@ from stream.settings import Settings
 
 _LIVE = "rtsp://, http://, srt://, rtmp://, udp://, /dev/videoN, gst:PIPELINE, testsrc: or live:FILE"
 SOURCES_ONLY = ("http", "https", "hls", "csi", "v4l2", "testsrc", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why something cannot be used. ``can_pass``: it lies in what is around, and not in what was written."""
+
+    text: str
+    can_pass: bool = False
+
+
 _LIMITS = ("greater_than_equal", "less_than_equal")
 
 
@@ -50,35 +62,35 @@ def problem_of_model(settings: Settings) -> str:
     return ""
 
 
-def problem_of_source(uri: str, options: Mapping[str, str]) -> str:
-    """Why nothing live can come from a URI, or nothing. Its placeholders are looked up and remembered as secrets."""
+def problem_of_source(uri: str, options: Mapping[str, str]) -> Fault | None:
+    """Why nothing live can come from a URI, if so. Its placeholders are looked up and remembered as secrets."""
     if not is_live(uri):
         if Path(uri).is_file():
-            return f"{uri} is a file, which a live stream plays at its own pace as live:{uri}"
-        return f"{uri} is no live source: give {_LIVE}"
+            return Fault(f"{uri} is a file, which a live stream plays at its own pace as live:{uri}")
+        return Fault(f"{uri} is no live source: give {_LIVE}")
     try:
         check_address(uri, SourceOptions(options=dict(options)))
     except StreamError as error:
-        return str(error).rstrip(".")
-    return ""
+        return _fault(error)
+    return None
 
 
-def problem_of_output(uri: str, settings: Settings | None) -> str:
-    """Why nothing can be written to a URI, or nothing; placeholders as in sources. Files may exist: they are ours.
+def problem_of_output(uri: str, settings: Settings | None) -> Fault | None:
+    """Why nothing can be written to a URI, if so; placeholders as in sources. Files may exist: they are ours.
 
     ``settings`` are None where they cannot be used themselves; then only the address is looked at.
     """
     try:
         filled = fill_in(uri)
         if scheme_of(filled) in SOURCES_ONLY:
-            return f"{uri} can be read, not written to"
+            return Fault(f"{uri} can be read, not written to")
         if settings is not None:
             check_output(uri, sink_settings(settings))
         elif not is_live(filled) and uri != "null:":
             local_path(uri)
     except StreamError as error:
-        return str(error).rstrip(".")
-    return ""
+        return _fault(error)
+    return None
 
 
 def problem_of_encoder(settings: Settings) -> str:
@@ -88,6 +100,10 @@ def problem_of_encoder(settings: Settings) -> str:
     except StreamError as error:
         return str(error).rstrip(".")
     return ""
+
+
+def _fault(error: StreamError) -> Fault:
+    return Fault(str(error).rstrip("."), isinstance(error, SURROUNDINGS))
 
 
 def _plain(written: Written) -> Any:

@@ -8,13 +8,14 @@ from a file, when the URI is opened.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
 from stream.errors import StreamError
 from stream.live.checks import (
+    Fault,
     problem_of_encoder,
     problem_of_model,
     problem_of_output,
@@ -66,6 +67,8 @@ class Configuration:
     path: Path
     streams: tuple[StreamConfig, ...]
     process: Settings
+    warnings: tuple[str, ...] = ()
+    """What around single streams is not right yet, such as a folder that cannot be written to; as a fault is told."""
 
 
 class ConfigurationError(StreamError):
@@ -80,12 +83,19 @@ class ConfigurationError(StreamError):
     @property
     def lines(self) -> list[str]:
         """``streams.yaml:7: streams.door.strength: 1.5 is not in 0..1``, one for each problem, in the file's order."""
-        found = dict.fromkeys(sorted(self.problems, key=lambda problem: problem.line))
-        return [redact(f"{self.path}:{p.line}: {p}" if p.line else f"{self.path}: {p}") for p in found]
+        return _told(self.path, self.problems)
 
 
-def read_configuration(path: str | Path) -> Configuration:
-    """Reads and checks a file; nothing is opened but bundles. Raises ``ConfigurationError`` with all its faults."""
+def _told(path: Path, problems: list[Problem]) -> list[str]:
+    found = dict.fromkeys(sorted(problems, key=lambda problem: problem.line))
+    return [redact(f"{path}:{p.line}: {p}" if p.line else f"{path}: {p}") for p in found]
+
+
+def read_configuration(path: str | Path, *, strict: bool = True) -> Configuration:
+    """Reads and checks a file; nothing is opened but bundles. Raises ``ConfigurationError`` with all its faults.
+
+    Not ``strict``: what lies in the surroundings of a stream, and can pass, is no fault but a warning.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -95,9 +105,9 @@ def read_configuration(path: str | Path) -> Configuration:
     document, problems = read_yaml(text)
     reader = _Reader(problems)
     configuration = None if document.value is None and problems else reader.configuration(path, document)
-    if configuration is None or reader.problems:
-        raise ConfigurationError(path, reader.problems)
-    return configuration
+    if configuration is None or reader.problems or (strict and reader.passing):
+        raise ConfigurationError(path, reader.problems + reader.passing)
+    return replace(configuration, warnings=tuple(_told(path, reader.passing)))
 
 
 class _Reader:
@@ -105,6 +115,8 @@ class _Reader:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        self.passing: list[Problem] = []
+        """What is not right around single streams."""
 
     def configuration(self, path: Path, document: Written) -> Configuration:
         top = self._mapping(document, "", "a file with the keys defaults and streams") or {}
@@ -152,7 +164,7 @@ class _Reader:
         written = own["source"]
         uri = self._text(written, f"{path}.source", "a URI")
         if uri is not None and (wrong := problem_of_source(uri, options)):
-            self._add(written.line, f"{path}.source", wrong)
+            self._add_fault(written.line, f"{path}.source", wrong)
         return uri
 
     def _outputs(self, own: Mapping, path: str, line: int, settings: Settings | None) -> tuple[str, ...] | None:
@@ -164,7 +176,7 @@ class _Reader:
         uris = [self._text(part, f"{path}.outputs", "a URI, or a list of them") for part in parts]
         for part, uri in zip(parts, uris, strict=True):
             if uri is not None and (wrong := problem_of_output(uri, settings)):
-                self._add(part.line, f"{path}.outputs", wrong)
+                self._add_fault(part.line, f"{path}.outputs", wrong)
         return tuple(uri for uri in uris if uri is not None)
 
     def _same_outputs(self, streams: Mapping, configs: list[StreamConfig]) -> None:
@@ -215,6 +227,9 @@ class _Reader:
             text = misplaced or (_ELSEWHERE.get(key) if path else None) or f"is unknown; {advice}"
             self._add(given[key].line, f"{path}.{key}" if path else key, text)
         return unknown
+
+    def _add_fault(self, line: int, path: str, fault: Fault) -> None:
+        (self.passing if fault.can_pass else self.problems).append(Problem(line, path, redact(fault.text)))
 
     def _add(self, line: int, path: str, text: str) -> None:
         self.problems.append(Problem(line, path, redact(text)))

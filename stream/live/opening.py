@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from stream.live.configuration import StreamConfig
 from stream.live.outputs.output import OutputEvent
+from stream.live.outputs.patient import open_patiently
 from stream.live.sink import LiveSink
 from stream.live.sink_settings import sink_settings
 from stream.live.source import LiveSource, SourcePolicy
@@ -25,3 +26,8 @@ def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]
 def open_live_sink(config: StreamConfig, events: Callable[[OutputEvent], None]) -> LiveSink:
     """The outputs of a configuration. Raises the errors of ``stream.errors`` for what can be known beforehand."""
     return LiveSink(config.outputs, sink_settings(config.settings), events)
+
+
+def open_patient_sink(config: StreamConfig, events: Callable[[OutputEvent], None]) -> LiveSink:
+    """As ``open_live_sink``; an output whose surroundings are not right is tried again and holds up no other."""
+    return LiveSink(config.outputs, sink_settings(config.settings), events, open_one=open_patiently)

@@ -21,6 +21,7 @@ from stream.errors import StreamError
 from stream.live.configuration import Configuration, ConfigurationError, StreamConfig, read_configuration
 from stream.live.course import Events
 from stream.live.log import EventLog, library_log, unhurried_log
+from stream.live.opening import open_patient_sink
 from stream.live.reload import plan
 from stream.live.run import LiveRun
 from stream.live.shared_models import SharedModels
@@ -153,7 +154,13 @@ class Service:
         return SupervisedStream(config, self._open_run, self._log.of(config.name), after=after)
 
     def _live_run(self, config: StreamConfig, events: Events) -> Run:
-        return LiveRun(config, self.models.soon(config.settings), events=events, open_sam=self.segmenters)
+        return LiveRun(
+            config,
+            self.models.soon(config.settings),
+            events=events,
+            open_sink=open_patient_sink,
+            open_sam=self.segmenters,
+        )
 
 
 def _names(configs: tuple[StreamConfig, ...]) -> str:
@@ -167,7 +174,7 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
     metrics cannot be served, or every source was given up; 2 the file cannot be used. Called in the main thread.
     """
     try:
-        configuration = read_configuration(path)
+        configuration = read_configuration(path, strict=check)
     except ConfigurationError as error:
         for line in error.lines:
             print(f"error: {line}", file=sys.stderr)
@@ -177,6 +184,7 @@ def run_service(path: str | Path, *, check: bool = False) -> int:
         return 0
     process = configuration.process
     log = unhurried_log("error" if process.quiet else "info")
+    _warn(configuration, log)
     service = Service(configuration, log)
     with Signals() as signals, library_log(log, "info" if process.debug else "warning"):
         try:
@@ -223,11 +231,18 @@ def _serve(service: Service, signals: Signals, path: Path, log: EventLog) -> int
 def _reload(service: Service, path: Path, log: EventLog) -> None:
     tell(reloading())
     try:
-        service.reload(read_configuration(path))
+        wanted = read_configuration(path, strict=False)
+        _warn(wanted, log)
+        service.reload(wanted)
     except ConfigurationError as error:
         for line in error.lines:
-            log("reload", level="error", state="refused", error=line)
+            log("reload", level="error", state="refused", error=line, held_back=False)
     tell(READY)
+
+
+def _warn(configuration: Configuration, log: EventLog) -> None:
+    for line in configuration.warnings:
+        log("configuration", level="warning", text=line, held_back=False)
 
 
 def end(service: Service, signals: Signals, log: EventLog) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from av.stream import Stream
 
-from stream.errors import WrongOutputs
+from stream.errors import SecretMissing, WrongOutputs
 from stream.live.encoding import LiveEncoder
 from stream.live.outputs.open import open_output, place_of
 from stream.live.outputs.output import Output, OutputEvent
@@ -30,8 +30,10 @@ class LiveSink:
         uris: Sequence[str],
         settings: LiveSinkSettings | None = None,
         events: Callable[[OutputEvent], None] | None = None,
+        *,
+        open_one: Callable[[str, LiveSinkSettings], Output] = open_output,
     ) -> None:
-        """``events`` is called from the outputs' threads.
+        """``events`` is called from the outputs' threads. ``open_one`` opens an output.
 
         Raises the errors of ``stream.errors`` for everything that can be known beforehand.
         """
@@ -44,7 +46,7 @@ class LiveSink:
         self._tracks: dict[int, tuple[Stream, AudioTrack | None]] = {}
         self._ended = False
         _check_distinct(uris, self._settings)
-        self.outputs: list[Output] = [open_output(uri, self._settings) for uri in uris]
+        self.outputs: list[Output] = [open_one(uri, self._settings) for uri in uris]
         _number(self.outputs)
         self.uri = ", ".join(output.uri for output in self.outputs)
         self._encoder = None if all(output.takes_frames for output in self.outputs) else encoder
@@ -125,7 +127,10 @@ def _check_distinct(uris: Sequence[str], settings: LiveSinkSettings) -> None:
     """Raises WrongOutputs where two outputs are the same place, in which they would destroy each other's work."""
     seen: set[str] = set()
     for uri in uris:
-        place = place_of(uri, settings)
+        try:
+            place = place_of(uri, settings)
+        except SecretMissing:
+            continue  # told where it is opened
         if place and place in seen:
             raise WrongOutputs(f"{redact(uri)} is given twice as an output", do="Give each place once")
         seen.add(place)

@@ -30,6 +30,24 @@ def refused(tmp_path: Path, text: str) -> list[str]:
     return [line.removeprefix(f"{tmp_path}/") for line in caught.value.lines]
 
 
+def test_what_is_around_one_stream_is_a_warning_for_run_and_an_error_for_check(tmp_path):
+    (tmp_path / "file").touch()
+    text = f"""
+        streams:
+          good: {{source: "testsrc:", outputs: "null:"}}
+          nas: {{source: "testsrc:", outputs: ["null:", "{tmp_path}/file/x.mp4"]}}
+          secret: {{source: "rtsp://{{file:{tmp_path}/none}}@10.0.0.5/x", outputs: "null:"}}
+        """
+    found = refused(tmp_path, text)
+    assert [line.split(": ")[1] for line in found] == ["streams.nas.outputs", "streams.secret.source"]
+    configuration = read_configuration(tmp_path / "streams.yaml", strict=False)
+    assert [config.name for config in configuration.streams] == ["good", "nas", "secret"]
+    assert [line.removeprefix(f"{tmp_path}/") for line in configuration.warnings] == found
+    refused(tmp_path, text + "\n          typo: {source: 'testsrc:', outputs: 'null:', strength: 2}")
+    with pytest.raises(ConfigurationError, match=r"2 is not in 0..1"):
+        read_configuration(tmp_path / "streams.yaml", strict=False)
+
+
 def test_defaults_hold_for_all_and_streams_have_the_last_word(tmp_path):
     configuration = read(
         tmp_path,

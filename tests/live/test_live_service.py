@@ -310,6 +310,25 @@ def test_a_crash_and_a_dead_camera_touch_no_other_stream():
     assert "stream=crashing event=stream state=restarting" in out.getvalue()
 
 
+def test_an_output_that_cannot_begin_keeps_its_stream_from_nothing(tmp_path):
+    (tmp_path / "file").touch()
+    given = config("a", "testsrc:size=320x180,fps=10", (f"{tmp_path}/file/x.mkv", "null:"), strength=0, sam="off")
+    service = Service(configuration(given), EventLog(io.StringIO()))
+    service.start()
+    try:
+        wait_for(lambda: service.streams[0].state == "running" or service.streams[0].last_error, "the stream")
+        assert service.streams[0].last_error == ""
+
+        def states() -> list[str]:
+            figures = service.streams[0].stats()
+            return [output.state for output in figures.outputs] if figures else []
+
+        wait_for(lambda: states() == ["waiting", "writing"], "the outputs")
+    finally:
+        service.stop()
+        assert service.join(PATIENCE_S)
+
+
 def test_streams_that_name_the_same_network_share_it_and_their_thumbnails_go_through_it():
     service: Service
     sources = {name: FakeSource() for name in ("a", "b", "c")}

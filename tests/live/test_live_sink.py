@@ -9,9 +9,10 @@ import pytest
 from live_clients import until
 from live_frames import moving, times_of
 
-from stream.errors import OutputExists, UnsupportedContainer, WrongOutputs
+from stream.errors import OutputExists, OutputNotWritable, UnsupportedContainer, WrongOutputs
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import OutputEvent, OutputState
+from stream.live.outputs.patient import open_patiently
 from stream.live.sink import LiveSink, LiveSinkSettings
 from stream.live.summary import output_figures
 from stream.quantities import keep
@@ -57,6 +58,40 @@ def test_an_existing_file_is_refused(tmp_path: Path) -> None:
         sink.write(frame)
     sink.close(20)
     assert len(times_of(target)) == 5
+
+
+def test_an_output_that_cannot_begin_holds_up_no_other_and_begins_when_it_can(tmp_path: Path) -> None:
+    in_the_way, secret = tmp_path / "folder", tmp_path / "secret"
+    in_the_way.touch()
+    uris = [str(in_the_way / "a.mkv"), str(tmp_path / "b.mkv"), f"udp://127.0.0.1:9/?x={{file:{secret}}}"]
+    with pytest.raises(OutputNotWritable):
+        LiveSink(uris)
+    sink = LiveSink(uris, LiveSinkSettings(key_every_s=0.2), open_one=open_patiently)
+    late, good, unknown = sink.outputs
+    number = 0
+
+    def write_until(condition) -> None:
+        nonlocal number
+
+        def done() -> bool:
+            nonlocal number
+            sink.write(next(moving(1, first=number)))
+            number += 1
+            return condition()
+
+        until(done, "the outputs")
+
+    try:
+        write_until(lambda: {late.state, unknown.state} == {OutputState.WAITING} and good.written > 5)
+        assert "is a file, not a folder" in late.last_error
+        assert "needs the file" in unknown.last_error
+        in_the_way.unlink()
+        secret.write_text("word")
+        write_until(lambda: late.written > 5)
+    finally:
+        sink.close(20)
+    assert len(times_of(in_the_way / "a.mkv")) == late.written
+    assert len(times_of(tmp_path / "b.mkv")) == number
 
 
 def test_a_container_that_cannot_hold_video_is_refused(tmp_path: Path) -> None:

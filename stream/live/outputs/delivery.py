@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from stream.errors import StreamError
 from stream.live.backoff import Backoff
 from stream.live.outputs.failures import explained, is_final, is_slow, may_be_the_sound
 from stream.live.outputs.line import LineLimits, PacketLine
@@ -47,7 +48,7 @@ class PacketOutput:
         self.notes: list[str] = Notes()
         self.reconnects = 0
         self.last_error = ""
-        self._make_writer, self.connects = make_writer, connects
+        self.make_writer, self.connects = make_writer, connects
         self._line = PacketLine(limits)
         self._backoff = backoff or Backoff()
         self._state = OutputState.CONNECTING
@@ -209,7 +210,7 @@ class PacketOutput:
         return self.connects and list(self._audio.values()) != self._audio_of_writer
 
     def _open(self, video: VideoFormat) -> None:
-        writer, self._next_writer = self._next_writer or self._make_writer(), None
+        writer, self._next_writer = self._next_writer or self.make_writer(), None
         self._writer = writer
         if not self._opened and not self._audio:
             self._line.pause(_SETTLE_S)
@@ -222,7 +223,7 @@ class PacketOutput:
             self._deaf = True
             self._say("the sound is left out: FFmpeg refuses it here")
             self._close_quietly(writer)
-            self._writer = self._make_writer()
+            self._writer = self.make_writer()
             self._writer.open(video, [])
         self._video = video
         self._opened += 1
@@ -255,8 +256,8 @@ class PacketOutput:
         pause = self._backoff.pause(slow=is_slow(reason))
         self._enter(OutputState.WAITING, self.last_error, pause)
         if self.connects:
-            with contextlib.suppress(OSError):  # no memory for a process now: then at the next attempt
-                self._next_writer = self._make_writer()  # ready when the pause is over
+            with contextlib.suppress(OSError, StreamError):  # such as no memory for a process: then at the next attempt
+                self._next_writer = self.make_writer()  # ready when the pause is over
         if not self._line.pause(pause) and not self.connects:
             self._line.open("reconnecting")
             self._request_key_frame()

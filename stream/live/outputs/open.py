@@ -29,7 +29,7 @@ from stream.media.sources.connection import scheme_of
 from stream.media.uri import is_live, local_path
 from stream.redaction import redact
 
-_FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
+FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
 """A disk may take its time; a file loses nothing meanwhile."""
 MUXERS = {
     "rtsp": "rtsp",
@@ -110,7 +110,7 @@ def _recording(target: Path, settings: LiveSinkSettings) -> Output:
     check_target(target, None, overwrite=settings.overwrite)
     check_holds(settings.encoder, muxer, target.suffix)
     names = PartNames(target, overwrite=settings.overwrite)
-    return PacketOutput(str(target), lambda: FileWriter(names, muxer), limits=_FILE_LIMITS)
+    return PacketOutput(str(target), lambda: FileWriter(names, muxer), limits=FILE_LIMITS)
 
 
 def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
@@ -123,7 +123,7 @@ def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
         raise not_writable(names.root / names.pattern, error) from error
     folder = SegmentFolder(names, settings.keep)
     recovered = folder.recover()
-    output = PacketOutput(str(names), lambda: SegmentWriter(folder, muxer, length_s), limits=_FILE_LIMITS)
+    output = PacketOutput(str(names), lambda: SegmentWriter(folder, muxer, length_s), limits=FILE_LIMITS)
     output.notes += [f"{path.name} is from a run that was killed: it was given its name" for path in recovered]
     return output
 
@@ -132,7 +132,7 @@ def _hls(playlist: Path, settings: LiveSinkSettings) -> Output:
     check_target(playlist, None, overwrite=True)  # it goes on where another run ended
     encoder = settings.encoder
     check_holds(encoder, segment_muxer(av.Codec(encoder.codec, "w").canonical_name), playlist.name)
-    return PacketOutput(str(playlist), lambda: HlsWriter(playlist, settings.key_every_s), limits=_FILE_LIMITS)
+    return PacketOutput(str(playlist), lambda: HlsWriter(playlist, settings.key_every_s), limits=FILE_LIMITS)
 
 
 def check_keep(settings: LiveSinkSettings) -> None:
