@@ -13,11 +13,17 @@ from stream.media.sinks.partial import is_no_space
 
 @contextlib.contextmanager
 def real_errors(said: Callable[[], Exception | None]) -> Iterator[None]:
-    """Raises what ``said`` tells, the error of a file or pipeline, in place of what comes out of the muxer after it."""
+    """Raises what ``said`` tells, the error of a file or pipeline, in place of what comes out of the muxer after it.
+
+    Also where nothing comes out: FFmpeg does not tell of every write that failed.
+    """
     try:
         yield
     except (av.FFmpegError, OSError) as error:
         raise said() or error from None
+    noted = said()
+    if noted is not None:
+        raise noted
 
 
 def explained(error: Exception, uri: str) -> StreamError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 try:
@@ -20,27 +22,34 @@ class GrowingFile:
         self.name = str(path)
         self._file = os.open(path, flags, 0o666)
         self.error: OSError | None = None
-        """What the first write that failed said; PyAV does not always hand it on."""
+        """What failed first. Nothing here raises it: PyAV prints what FFmpeg does not hand on, past every log."""
         self._good: int | None = None
         self.closed = False
         is_abandoned(self._file)
 
     def write(self, data: bytes) -> int:
-        """Writes all of ``data``. The first failure raises OSError; after that, nothing is written."""
+        """Writes all of ``data``; after the first failure nothing is written any more, see ``error``."""
         rest = memoryview(data)
         while rest and self.error is None:
             try:
                 rest = rest[os.write(self._file, rest) :]
             except OSError as error:
-                self.error = error
-                if self._good is not None:
-                    os.ftruncate(self._file, self._good)
-                raise
+                self._fail(error)
         return len(data)
 
     def read(self, size: int) -> bytes:
         """Some muxers read back what they wrote."""
-        return os.read(self._file, size)
+        try:
+            return os.read(self._file, size)
+        except OSError as error:
+            self._fail(error)
+            return b""
+
+    def _fail(self, error: OSError) -> None:
+        self.error = self.error or error
+        if self._good is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._good)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return os.lseek(self._file, offset, whence)
@@ -62,6 +71,28 @@ class GrowingFile:
     def close(self) -> None:
         self.closed = True
         os.close(self._file)
+
+
+class PlacedFile(GrowingFile):
+    """Takes its name once it is closed, whole and not empty; until then ``.tmp`` is added, and what had it stays."""
+
+    def __init__(self, path: Path, done: Callable[[Path], bool]) -> None:
+        """``done`` is asked before the file is put in place. Raises OSError."""
+        self._final, self._done = path, done
+        self._temporary = path.with_name(f"{path.name}.tmp")
+        super().__init__(self._temporary, replace=True)
+
+    def close(self) -> None:
+        """Raises nothing, see ``error``."""
+        try:
+            whole = self.error is None and self.size > 0
+            super().close()
+            if whole and self._done(self._final):
+                os.replace(self._temporary, self._final)
+            else:
+                self._temporary.unlink(missing_ok=True)
+        except OSError as error:
+            self.error = self.error or error
 
 
 def is_abandoned(file: int) -> bool:

@@ -17,19 +17,18 @@ _MESSAGE = 1316
 
 
 class _Messages:
-    """What FFmpeg's muxer writes, in messages. The first error of the pipeline stays, as PyAV does not hand it on."""
+    """What FFmpeg's muxer writes, in messages. The first error is noted: PyAV would print it, past every log."""
 
     def __init__(self, feed: GstFeed) -> None:
         self._feed = feed
         self.error: Exception | None = None
 
     def write(self, data: bytes) -> int:
-        for start in range(0, len(data) if self.error is None else 0, _MESSAGE):
-            try:
+        try:
+            for start in range(0, len(data) if self.error is None else 0, _MESSAGE):
                 self._feed.push(data[start : start + _MESSAGE])
-            except Exception as error:
-                self.error = error
-                raise
+        except Exception as error:
+            self.error = error
         return len(data)
 
 
