@@ -73,7 +73,7 @@ def test_a_file_can_be_watched_while_it_grows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 def test_a_full_disk_leaves_a_playable_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     """A file system that has room for so many bytes, down to the last one."""
     room, real = [40_000], os.write
@@ -105,15 +105,16 @@ def test_a_full_disk_leaves_a_playable_file_and_no_litter(
     sink.close(20)
     assert sum(len(times_of(path)) for path in tmp_path.iterdir()) == output.written
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.2{suffix}", f"a{suffix}"]
+    assert capfd.readouterr().err == "", "nothing is printed past the log"
 
 
-def playlist(folder: Path) -> list[str]:
-    return re.findall(r"^(?!#)\S+$", (folder / "index.m3u8").read_text(), re.MULTILINE)
+def playlist(folder: Path, name: str = "index.m3u8") -> list[str]:
+    return re.findall(r"^(?!#)\S+$", (folder / name).read_text(), re.MULTILINE)
 
 
-def hls(folder: Path, count: int, *, codec: str = "libx264", width: int = 320) -> LiveSink:
+def hls(folder: Path, count: int, *, codec: str = "libx264", width: int = 320, name: str = "index.m3u8") -> LiveSink:
     settings = LiveSinkSettings(encoder=EncoderSettings(codec=codec), key_every_s=0.4)
-    sink = LiveSink([str(folder / "index.m3u8")], settings)
+    sink = LiveSink([str(folder / name)], settings)
     for frame in moving(count, width=width):
         sink.write(frame)
     written(sink)
@@ -141,16 +142,41 @@ def test_an_hls_folder_holds_the_newest_segments(tmp_path: Path) -> None:
 def test_an_hls_playlist_goes_on_over_sizes_and_runs(tmp_path: Path) -> None:
     folder = tmp_path / "hls"
     hls(folder, 30)
-    (folder / "index900.ts").write_bytes(b"left behind long ago")
+    (folder / "index-hls900.ts").write_bytes(b"left behind long ago")
     (folder / "notes.ts").write_bytes(b"not ours")
     before = playlist(folder)
     hls(folder, 30, width=160)
     after = playlist(folder)
     assert after[: len(before)] == before[-len(after) :][: len(before)]
     assert "#EXT-X-DISCONTINUITY" in (folder / "index.m3u8").read_text()
-    assert not (folder / "index900.ts").exists()
+    assert not (folder / "index-hls900.ts").exists()
     assert (folder / "notes.ts").exists()
     assert all((folder / name).exists() for name in after)
+
+
+def test_hls_outputs_in_one_folder_leave_each_other_and_recordings_alone(tmp_path: Path) -> None:
+    widths = {"cam11.m3u8": 160, "cam.m3u8": 240, "cam1.m3u8": 320, "100%d.m3u8": 200}
+    recordings = [tmp_path / name for name in ("cam1.2.ts", "cam20260101220000.ts", "cam_20260101220000.ts")]
+    for path in recordings:
+        path.write_bytes(b"a recording")
+    for name, width in [*widths.items(), ("cam.m3u8", 240), ("cam1.m3u8", 320)]:
+        hls(tmp_path, 125, name=name, width=width)
+    for name, width in widths.items():
+        assert len(playlist(tmp_path, name)) == 6
+        for segment in playlist(tmp_path, name):
+            with av.open(str(tmp_path / segment)) as container:
+                assert container.streams.video[0].width == width, (name, segment)
+    assert all(path.exists() for path in recordings)
+
+
+def test_an_hls_playlist_that_was_lost_costs_no_segment(tmp_path: Path) -> None:
+    hls(tmp_path, 35)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.ts")}
+    assert len(before) == 4
+    (tmp_path / "index.m3u8").write_bytes(b"")
+    hls(tmp_path, 15, width=160)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert not set(playlist(tmp_path)) & set(before)
 
 
 def test_hls_of_h265_is_fragmented_mp4(tmp_path: Path) -> None:
@@ -160,7 +186,10 @@ def test_hls_of_h265_is_fragmented_mp4(tmp_path: Path) -> None:
     assert len(times_of(folder / "index.m3u8")) >= 20
 
 
-def test_a_full_disk_is_noticed_by_hls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_full_disk_is_noticed_by_hls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], codec: str
+) -> None:
     full, real = [False], os.write
 
     def write(file: int, data: bytes) -> int:
@@ -169,8 +198,11 @@ def test_a_full_disk_is_noticed_by_hls(tmp_path: Path, monkeypatch: pytest.Monke
         return real(file, data)
 
     monkeypatch.setattr("stream.live.outputs.growing.os.write", write)
-    sink = LiveSink([str(tmp_path / "index.m3u8")], LiveSinkSettings(key_every_s=0.4))
+    settings = LiveSinkSettings(encoder=EncoderSettings(codec=codec, preset="ultrafast"), key_every_s=0.4)
+    sink = LiveSink([str(tmp_path / "index.m3u8")], settings)
     (output,) = sink.outputs
+    assert isinstance(output, PacketOutput)
+    output._backoff = Backoff(0.01, 0.01)
     frames = moving(100_000)
 
     def feed_until(state: OutputState) -> None:
@@ -181,13 +213,27 @@ def test_a_full_disk_is_noticed_by_hls(tmp_path: Path, monkeypatch: pytest.Monke
     for _ in range(30):
         sink.write(next(frames))
     written(sink)
+    before = playlist(tmp_path)
+    assert len(before) == 2
     full[0] = True
     feed_until(OutputState.WAITING)
+    while output.dropped["lost"] < 20:
+        sink.write(next(frames))
+        until(lambda: output.in_flight == 0, "written")
     assert "the disk is full" in output.last_error
+    assert playlist(tmp_path) == before, "what players have stays as it was"
+    assert all((tmp_path / name).exists() for name in before)
+    assert output.written == 20, "what no playlist names is lost"
     full[0] = False
     feed_until(OutputState.WRITING)
+    for _ in range(30):
+        sink.write(next(frames))
+    written(sink)
     sink.close(20)
-    assert output.reconnects == 1
+    assert output.reconnects >= 1
+    assert (playlist(tmp_path)[:2] == before) is (codec == "libx264")
+    assert all((tmp_path / name).stat().st_size for name in playlist(tmp_path))
+    assert capfd.readouterr().err == "", "nothing is printed past the log"
 
 
 # Sound.

@@ -76,7 +76,9 @@ def place_of(uri: str, settings: LiveSinkSettings) -> str:
         return ""
     if is_live(uri):
         return fill_in(uri)
-    if settings.segment_s is None or uri.lower().endswith(".m3u8"):
+    if uri.lower().endswith(".m3u8"):
+        return os.path.realpath(local_path(uri).with_suffix(".m3u8"))  # segments are named after the stem alone
+    if settings.segment_s is None:
         return os.path.realpath(local_path(uri))
     names = segment_names(uri.removeprefix("file:"))
     return os.path.join(os.path.realpath(names.root), names.pattern)
