@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -12,13 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from stream.live.log import EventLog
 from stream.live.metrics import exposition
+from stream.live.outputs.output import OutputState
+from stream.live.summary import LiveStats, OutputFigures
 from stream.redaction import redact
 
 if TYPE_CHECKING:
     from stream.live.health import StreamView, View
 
 READY = ("running",)
-"""States of a stream whose viewers see what its camera sees."""
+"""States of a stream whose viewers see what its camera sees, if an output writes."""
+_NOWHERE = "null:"
 SLOW_CLIENT_S = 5.0
 """A client that sends or takes nothing for that long is left."""
 
@@ -88,19 +92,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _ready(view: View, query: dict[str, list[str]]) -> tuple[HTTPStatus, str, str]:
-    """All streams have to run, or ``?need=any`` one of them, or ``?stream=NAME`` that one."""
-    streams = {stream.name: _shown(stream) for stream in view.streams}
+    """All streams have to run and reach somebody, or ``?need=any`` one of them, or ``?stream=NAME`` that one."""
+    figures = {stream.name: (stream, stream.stats()) for stream in view.streams}
+    streams = {name: _shown(stream, stats) for name, (stream, stats) in figures.items()}
     wanted = query.get("stream", [])
     if unknown := [name for name in wanted if name not in streams]:
         return _answer(False, {"ready": False, "problem": f"no stream is called {redact(', '.join(unknown))}"})
-    states = [streams[name]["state"] in READY for name in wanted or streams]
+    states = [streams[name]["ready"] for name in wanted or streams]
     ready = any(states) if query.get("need") == ["any"] else bool(states) and all(states)
     return _answer(ready, {"ready": ready, "streams": streams})
 
 
-def _shown(stream: StreamView) -> dict[str, Any]:
-    shown: dict[str, Any] = {"state": stream.state, "restarts": stream.restarts}
-    stats = stream.stats()
+def _shown(stream: StreamView, stats: LiveStats | None) -> dict[str, Any]:
+    state = stream.state
+    ready = state in READY and (stats is None or _reaches_somebody(stats.outputs))
+    shown: dict[str, Any] = {"state": state, "ready": ready, "restarts": stream.restarts}
     if stats is not None:
         shown |= {
             "source": stats.source.state,
@@ -108,10 +114,21 @@ def _shown(stream: StreamView) -> dict[str, Any]:
             "fps_in": round(stats.fps_in, 2),
             "fps_out": round(stats.fps_out, 2),
             "dropped": stats.dropped,
-            "outputs": {redact(output.uri): output.state for output in stats.outputs},
+            "outputs": {redact(output.uri): _shown_output(output) for output in stats.outputs},
         }
     last_error = stream.last_error or (stats.source.last_error if stats else "")
     return shown | ({"last_error": redact(last_error)} if last_error else {})
+
+
+def _shown_output(output: OutputFigures) -> dict[str, Any]:
+    shown: dict[str, Any] = {"state": output.state, "written": output.written}
+    return shown | ({"last_error": redact(output.last_error)} if output.last_error else {})
+
+
+def _reaches_somebody(outputs: Sequence[OutputFigures]) -> bool:
+    """Whether an output writes; ``null:`` counts only where nothing else is wanted."""
+    somewhere = [output for output in outputs if not output.uri.startswith(_NOWHERE)]
+    return not somewhere or any(output.state == OutputState.WRITING.value for output in somewhere)
 
 
 def _answer(good: bool, content: dict[str, Any]) -> tuple[HTTPStatus, str, str]:

@@ -16,6 +16,7 @@ from live_service_fakes import FakeStream, FakeView, stats
 from stream.errors import StreamError
 from stream.live.health import is_local, listening_address, serving
 from stream.live.log import EventLog
+from stream.live.summary import LiveStats, OutputFigures
 
 
 @contextmanager
@@ -66,10 +67,14 @@ def test_ready_means_that_every_stream_runs_or_any_or_one():
         status, _, text = get(port, "/readyz")
         answer = json.loads(text)
         assert (status, answer["ready"]) == (503, False)
-        assert answer["streams"]["door"]["outputs"] == {"rtsp://***@server/door": "writing", "door.mkv": "failed"}
+        assert answer["streams"]["door"]["outputs"] == {
+            "rtsp://***@server/door": {"state": "writing", "written": 90},
+            "door.mkv": {"state": "failed", "written": 40, "last_error": "the disk is full"},
+        }
         assert answer["streams"]["door"]["last_error"] == "gone"
         assert answer["streams"]["yard"] == {
             "state": "restarting",
+            "ready": False,
             "restarts": 0,
             "last_error": "cannot open rtsp://***@camera/1",
         }
@@ -79,6 +84,38 @@ def test_ready_means_that_every_stream_runs_or_any_or_one():
         assert get(port, "/readyz?stream=none")[0] == 503
         yard.state = "running"
         assert get(port, "/readyz")[0] == 200
+
+
+def figures(**states: str) -> LiveStats:
+    """Of a stream with these outputs."""
+    names = {"null": "null:", "rtsp": "rtsp://***@server/door", "file": "door.mkv"}
+    errors = {"waiting": "rtsp://u:hunter2x@server/door: nothing listens there"}
+    return stats(
+        outputs=tuple(
+            OutputFigures(names[name], state, 9, 9, 0, {}, 0, errors.get(state, "")) for name, state in states.items()
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "ready"),
+    [
+        ({"rtsp": "waiting"}, False),
+        ({"rtsp": "waiting", "null": "writing"}, False),
+        ({"rtsp": "waiting", "file": "writing"}, True),
+        ({"null": "writing"}, True),
+        ({"file": "writing"}, True),
+    ],
+)
+def test_a_stream_that_reaches_nobody_is_not_ready_and_the_answer_says_why(states, ready):
+    with served(FakeView(FakeStream(figures(**states)))) as (port, _):
+        status, _, text = get(port, "/readyz")
+    shown = json.loads(text)["streams"]["door"]
+    assert (status, shown["ready"]) == (200 if ready else 503, ready)
+    if "rtsp" in states:
+        assert (
+            shown["outputs"]["rtsp://***@server/door"]["last_error"] == "rtsp://***@server/door: nothing listens there"
+        )
 
 
 def test_no_streams_are_not_ready():
