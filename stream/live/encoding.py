@@ -41,6 +41,8 @@ class _Kind:
     height: int
     pixel_format: str
     tags: ColourTags
+    sample_aspect_ratio: Fraction | None
+    """None = square pixels, or nobody knows."""
 
 
 class LiveEncoder:
@@ -84,7 +86,8 @@ class LiveEncoder:
         if self._settings.needs_even_size:
             picture = padded_to_even(picture)
         tags = tags_of(picture)
-        kind = _Kind(picture.width, picture.height, picture.format.name, tags)
+        shape = None if frame.sample_aspect_ratio == 1 else frame.sample_aspect_ratio
+        kind = _Kind(picture.width, picture.height, picture.format.name, tags, shape)
         pts = self._rising(round(frame.pts * frame.time_base / TIME_BASE))
         encoded: list[EncodedPicture] = []
         new = kind != self._kind or self._context is None
@@ -166,17 +169,17 @@ class LiveEncoder:
         """A new encoder for pictures like this one. The format stays the same object if only the rate changed."""
         context = av.CodecContext.create(self._settings.codec, "w")
         assert isinstance(context, VideoCodecContext)
-        self._set_up(context, picture)
+        self._set_up(context, picture, kind)
         context.open()
         if self._kind is not None and kind != self._kind:
             self.rebuilt += 1
         if self._format is None or kind != self._kind:
-            template = self._template(picture)
+            template = self._template(picture, kind)
             self._format = VideoFormat(template, picture.width, picture.height, _format_name(self._settings.codec))
         self._context, self._kind = context, kind
         self._key_wanted = True
 
-    def _template(self, picture: av.VideoFrame) -> VideoStream:
+    def _template(self, picture: av.VideoFrame, kind: _Kind) -> VideoStream:
         """What muxers need to know, from an encoder that is closed again.
 
         Those inside containers are part of reference cycles: with the encoder at work in there, every rebuild would
@@ -185,7 +188,7 @@ class LiveEncoder:
         holder = av.open(os.devnull, "w", format="null")
         stream = holder.add_stream(self._settings.codec, rate=25)
         assert isinstance(stream, VideoStream)
-        self._set_up(stream.codec_context, picture)
+        self._set_up(stream.codec_context, picture, kind)
         stream.time_base = TIME_BASE
         holder.start_encoding()
         (template,) = detached([stream])
@@ -193,11 +196,11 @@ class LiveEncoder:
         assert isinstance(template, VideoStream)
         return template
 
-    def _set_up(self, context: VideoCodecContext, picture: av.VideoFrame) -> None:
+    def _set_up(self, context: VideoCodecContext, picture: av.VideoFrame, kind: _Kind) -> None:
         rate = Fraction(self._rate).limit_denominator(1001)
         options = live_options(self._settings, picture.width, picture.height, self._bitrate)
         settings = replace(self._settings, options=options, threads=self._settings.threads or _slices())
-        configure(context, settings, picture, TIME_BASE, rate, tags_of(picture), None)
+        configure(context, settings, picture, TIME_BASE, rate, tags_of(picture), kind.sample_aspect_ratio)
         context.flags |= Flags.global_header
         if self._settings.codec in ("libx264", "libx265"):
             context.thread_type = "SLICE"

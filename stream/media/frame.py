@@ -34,6 +34,8 @@ class Frame:
     """Closed captions ride on ``picture``."""
     generation: int = 0
     """Which connection of a live source it came over, counted up; what is remembered of older ones no longer holds."""
+    sample_aspect_ratio: Fraction | None = None
+    """How wide a pixel of a live source is, in heights; None = unknown. Files tell it once, in ``VideoInfo``."""
 
     @property
     def time(self) -> float:

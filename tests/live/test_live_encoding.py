@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from stream.live.encoding import LiveEncoder
 from stream.live.encoding_options import live_options, rate_cap
 from stream.live.outputs.muxing import Muxing
 from stream.live.outputs.packets import TIME_BASE, EncodedPicture
+from stream.live.sink import LiveSink
 from stream.media.encoder import EncoderSettings
 from stream.media.frame import Frame
 
@@ -137,6 +139,21 @@ def test_colour_tags_arrive_and_a_change_of_them_rebuilds() -> None:
     decoder = av.CodecContext.create("h264", "r")
     pictures = decoder.decode(av.Packet(encoded[2].data)) + decoder.decode(None)
     assert (int(pictures[0].colorspace), int(pictures[0].color_range)) == (1, 2)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_the_shape_of_pixels_arrives_and_a_change_of_it_rebuilds(tmp_path: Path, suffix: str) -> None:
+    shapes = [Fraction(16, 11)] * 5 + [Fraction(1)] * 3 + [None] * 2
+    sink = LiveSink([str(tmp_path / f"a{suffix}")])
+    for frame, shape in zip(moving(10), shapes, strict=True):
+        sink.write(replace(frame, sample_aspect_ratio=shape))
+    sink.close(20)
+    found = []
+    for name in (f"a{suffix}", f"a.2{suffix}"):
+        with av.open(str(tmp_path / name)) as container:
+            pictures = list(container.decode(video=0))
+            found.append((container.streams.video[0].sample_aspect_ratio or 1, len(pictures)))
+    assert found == [(Fraction(16, 11), 5), (1, 5)]
 
 
 def test_odd_sizes_are_padded_with_a_note() -> None:

@@ -172,6 +172,23 @@ def test_each_frame_has_the_arrival_of_its_own_packet() -> None:
     assert len(pictures._arrivals) <= 128
 
 
+def test_the_shape_of_pixels_comes_along_and_a_turn_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        stream.set_display_rotation(90)
+        for number in range(5):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    connection = open_connection(f"live:{path}", ONCE)
+    assert {frame.sample_aspect_ratio for frame in frames_of(connection)} == {Fraction(16, 11)}
+    assert any("as it is stored" in note for note in connection.notes), connection.notes
+
+
 def test_undecodable_video_is_an_error(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.mkv")
     container = av.open(str(path))

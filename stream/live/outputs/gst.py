@@ -203,7 +203,9 @@ def caps_of(frame: Frame) -> str:
         )
         colours = f",colorimetry={span}:{numbers[0]}:{numbers[1]}:{numbers[2]}"
     size = f"width={planes.width},height={planes.height}"
-    return f"video/x-raw,format=NV12,{size}{colours}"
+    aspect = frame.sample_aspect_ratio
+    shape = f",pixel-aspect-ratio={aspect.numerator}/{aspect.denominator}" if aspect else ""
+    return f"video/x-raw,format=NV12,{size}{shape}{colours}"
 
 
 def _rate(frame: Frame) -> str:

@@ -101,6 +101,8 @@ class LivePictures:
         if assumption:
             self._notes.say(assumption)
         matrix, rotation = display_matrix(first)
+        if matrix is not None:
+            self._notes.say(f"players turn this video by {rotation} degrees; live outputs show it as it is stored")
         self.video = VideoInfo(
             width=first.width,
             height=first.height,
@@ -131,6 +133,7 @@ class LivePictures:
             duration=picture.duration or 0,
             key_frame=picture.key_frame,
             captions=self._rides_captions(picture),
+            sample_aspect_ratio=self._aspect,
         )
         self._seq += 1
         return frame
