@@ -35,6 +35,22 @@ class Engine(Protocol):
         """All outputs by name. Raises ``ModelError`` if names, shapes or types do not fit the model."""
 
 
+def check_engine(bundle: Bundle, engine: str) -> None:
+    """Raises ``DeviceError`` where an engine cannot be used on this machine, as far as a second tells."""
+    if engine == "cuda":
+        onnx_runtime.open_engine(bundle, engine)  # a driver that is missing shows only then
+    elif engine in onnx_runtime.DEVICES:
+        onnx_runtime.require(engine, onnx_runtime.available())
+    elif engine == "openvino":
+        from engines.openvino_runtime import require
+
+        require()
+    elif engine in TENSORRT:
+        from engines.tensorrt.flavour import NAMES, find
+
+        find(next(name for name in NAMES if name == engine))
+
+
 def open_engine(
     bundle: Bundle, engine: str = "onnxruntime", threads: int = 1, precision: Precision = "fp16", gpu: int = 0
 ) -> Engine:

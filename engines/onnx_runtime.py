@@ -71,6 +71,11 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
+def available() -> Sequence[str]:
+    """The providers that this build of ONNX Runtime has."""
+    return list(ort.get_available_providers())
+
+
 def require(device: str, available: Sequence[str]) -> str:
     """The provider of a device. Raises ``DeviceError`` for an unknown one, and for one that ``available`` lacks."""
     provider = _PROVIDERS.get(device)
@@ -91,7 +96,7 @@ def open_engine(bundle: Bundle, device: str = "cpu", threads: int = 1, as_stated
 
     Raises ``DeviceError`` if the device cannot be used here and ``ModelError`` if the file is no model.
     """
-    provider = require(device, ort.get_available_providers())
+    provider = require(device, available())
     try:
         options = session_options(threads)
         if as_stated:

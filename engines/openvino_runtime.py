@@ -16,6 +16,17 @@ from engines.errors import DeviceError, ModelError
 from engines.onnx_runtime import Tensor
 
 
+def require() -> Any:
+    """The module. Raises ``DeviceError`` where it is absent."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise DeviceError(
+            f"OpenVINO is not installed ({error}): pip install 'stream-enhance[openvino]', or --engine onnxruntime"
+        ) from error
+    return openvino
+
+
 class OpenVINOEngine:
     """An opened model. ``infer`` may be called from one thread at a time."""
 
@@ -23,12 +34,7 @@ class OpenVINOEngine:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         """Raises ``DeviceError`` where OpenVINO is absent and ``ModelError`` if the file is no model that it takes."""
-        try:
-            import openvino
-        except ImportError as error:
-            raise DeviceError(
-                f"OpenVINO is not installed ({error}): pip install 'stream-enhance[openvino]', or --engine onnxruntime"
-            ) from error
+        openvino = require()
         settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         try:
             core = openvino.Core()

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engines.bundle import load_bundle
+from engines.choose import check_engine
 from engines.errors import EngineError
 from stream.errors import StreamError
 from stream.live.outputs.beforehand import check_output
@@ -20,6 +21,7 @@ from stream.media.credentials import fill_in
 from stream.media.encoder import check_encoder
 from stream.media.sources.connection import SourceOptions, check_address, is_live, scheme_of
 from stream.media.uri import local_path
+from stream.models.choice import choose_sam
 from stream.options import allowed_values
 from stream.settings import Settings
 
@@ -59,6 +61,26 @@ def problem_of_model(settings: Settings) -> str:
         return str(error).rstrip(".")
     if settings.mode == "full" and bundle.card.kind != "picture":
         return f"mode full needs a model that draws pictures; '{settings.model}' predicts tone curves: use mode fused"
+    return ""
+
+
+def problem_of_engine(settings: Settings) -> str:
+    """Why the engine cannot run the model here, or nothing. The model has been found to be good."""
+    try:
+        check_engine(load_bundle(settings.model), settings.engine)
+    except EngineError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def problem_of_segmenter(settings: Settings) -> str:
+    """Why the segmenter that is named cannot be used, or nothing. Its card is read alone."""
+    if settings.sam_every == "off":
+        return ""
+    try:
+        choose_sam(settings.sam)
+    except StreamError as error:
+        return str(error).rstrip(".")
     return ""
 
 

@@ -17,8 +17,10 @@ from stream.errors import StreamError
 from stream.live.checks import (
     Fault,
     problem_of_encoder,
+    problem_of_engine,
     problem_of_model,
     problem_of_output,
+    problem_of_segmenter,
     problem_of_source,
     settings_of,
 )
@@ -154,6 +156,12 @@ class _Reader:
             return None
         if wrong := problem_of_model(settings):
             value, where = said.get("model") or said.get("mode") or (written, path)
+            self._add(value.line, where, wrong)
+        elif wrong := problem_of_engine(settings):
+            value, where = said.get("engine", (written, path))
+            self._add(value.line, where, wrong)
+        if wrong := problem_of_segmenter(settings):
+            value, where = said.get("sam", (written, path))
             self._add(value.line, where, wrong)
         return StreamConfig(name, source, outputs, settings)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines import onnx_runtime
 from stream.live.configuration import PROCESS_KEYS, Configuration, ConfigurationError, StreamConfig, read_configuration
 from stream.live.yaml_lines import read_yaml
 from stream.redaction import redact
@@ -46,6 +47,24 @@ def test_what_is_around_one_stream_is_a_warning_for_run_and_an_error_for_check(t
     refused(tmp_path, text + "\n          typo: {source: 'testsrc:', outputs: 'null:', strength: 2}")
     with pytest.raises(ConfigurationError, match=r"2 is not in 0..1"):
         read_configuration(tmp_path / "streams.yaml", strict=False)
+
+
+def test_a_segmenter_and_an_engine_that_are_not_there_are_faults_of_their_lines(tmp_path):
+    stream = "{source: 'testsrc:', outputs: 'null:', strength: 0"
+    text = f"""
+        streams:
+          a: {stream}, sam: nosuch}}
+          b: {stream}, engine: cuda}}
+          c: {stream}, engine: ort-tensorrt}}
+          d: {stream}, sam: nosuch, sam_every: off}}
+          e: {stream}, engine: auto, sam: auto}}
+        """
+    if "CUDAExecutionProvider" in onnx_runtime.available():
+        pytest.skip("this machine may have CUDA")
+    first, *engines = refused(tmp_path, text)
+    assert first.startswith("streams.yaml:3: streams.a.sam: no segmenter 'nosuch' is installed")
+    assert [line[:26] for line in engines] == ["streams.yaml:4: streams.b.", "streams.yaml:5: streams.c."]
+    assert all("engine: device '" in line and "Install onnxruntime-gpu" in line for line in engines)
 
 
 def test_defaults_hold_for_all_and_streams_have_the_last_word(tmp_path):
