@@ -103,9 +103,9 @@ def _compare(luma, old, chroma, old_chroma, i, slot, half, sums, pairs, signed, 
 
 
 @nb.njit(**OWN)
-def _weigh(
+def _weigh(  # type: ignore[no-untyped-def]
     above, slot, below, even, half, box, tall, sigma, least, rule, weights, c, work, pixels, sites, far, site_far
-):  # type: ignore[no-untyped-def]
+):
     """Weight of the new picture, share and reach of the smoothing, of luma (twice a site) and of chroma."""
     for q in range(3):
         for x in range(half + 2):
@@ -180,9 +180,9 @@ def _smoothed(codes, above, row, below, count, shares, farthest, totals, out, i)
                 _pulls(codes, above, row, below, first, last, farthest, totals)
                 for n in range(last - first):
                     # In floats, exactly: whole numbers below 2^24 over 2^16. Never below 0, where cutting off is wrong.
-                    x = np.uintp(first + n)
-                    step = _F(totals[x]) * _F(shares[x]) * _F(57 / 65536)
-                    out[i, x] = np.uint8(np.int32(_F(codes[0, row, np.uintp(first + n + 1)]) + _F(0.5) + step))
+                    at = np.uintp(first + n)
+                    step = _F(totals[at]) * _F(shares[at]) * _F(57 / 65536)
+                    out[i, at] = np.uint8(np.int32(_F(codes[0, row, np.uintp(first + n + 1)]) + _F(0.5) + step))
 
 
 @nb.njit(**OWN)

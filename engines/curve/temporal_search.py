@@ -29,7 +29,7 @@ _CODES = nb.types.Array(nb.uint8, 2, "C", readonly=True)
 _FAR = 1 << 30
 _ROWS = np.array([0, 2, 5, 7, 8, 10, 13, 15])
 """Of a block, spread evenly over what repeats every 2, 4 or 8 rows, as blocks of encoders do."""
-PARTS = {"kernels.py": "6827411f6077", "temporal_kernels.py": "9021fc2c85af"}
+PARTS = {"kernels.py": "6827411f6077", "temporal_kernels.py": "19ce6e6ef96a"}
 """As in ``temporal_kernels``."""
 
 STEPS = 4
