@@ -16,7 +16,7 @@ from math import hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.vision.motion_kernels import expected_change, fitted, normal_equations, solve
+from stream.vision.motion_kernels import expected_change, fitted, normal_equations, stepped
 from stream.vision.opencv import opencv
 
 Floats = NDArray[np.float32]
@@ -98,9 +98,7 @@ def camera_motion(now: Floats, before: Floats, flow: Floats, start: CameraMotion
             around = _around(change)
             most = max(_UNEXPLAINED * noise * noise, middle(around[::4, ::4], _FOLLOWING))
         normal_equations(now, change, around, most, noise, margin, normal, wish)
-        system = normal + np.diag(1e-4 * np.diag(normal) + 1e-6)
-        solve(system, wish)
-        camera = CameraMotion(camera.motion + wish.reshape(3, 2))
+        camera = CameraMotion(stepped(camera.motion, normal, wish))
     motion = camera.motion.ravel()
     evidence = motion @ normal @ motion / (2 * noise * noise)
     reach = camera.farthest(shape)

@@ -64,12 +64,17 @@ def look_up(ids, way, out):  # type: ignore[no-untyped-def]
     rows, columns = ids.shape
     scale_x, scale_y = np.float32(columns / w), np.float32(rows / h)
     half, right, bottom = np.float32(0.5), np.float32(columns - 1), np.float32(rows - 1)
-    for i in range(h):
-        for j in range(w):
-            there = way[i >> 1, j >> 1]
-            x = _within((np.float32(j) + half + there[0]) * scale_x, right)
-            y = _within((np.float32(i) + half + there[1]) * scale_y, bottom)
-            out[i, j] = ids[np.int32(y), np.int32(x)] if there[3] <= half else np.uint8(0)
+    for top in range(0, h, 2):
+        for left in range(0, w, 2):
+            dx, dy = way[top >> 1, left >> 1, 0], way[top >> 1, left >> 1, 1]
+            lost = not way[top >> 1, left >> 1, 3] <= half
+            x0 = np.uint32(_within((np.float32(left) + half + dx) * scale_x, right))
+            x1 = np.uint32(_within((np.float32(left + 1) + half + dx) * scale_x, right))
+            for i in range(top, min(top + 2, h)):
+                y = np.uint32(_within((np.float32(i) + half + dy) * scale_y, bottom))
+                out[i, left] = np.uint8(0) if lost else ids[y, x0]
+                if left + 1 < w:
+                    out[i, left + 1] = np.uint8(0) if lost else ids[y, x1]
 
 
 @compiled(nb.void(nb.types.Array(nb.uint8, 2, "C", readonly=True), _FIELD, nb.float64[:, ::1]))
@@ -77,6 +82,14 @@ def tally(ids, way, sums):  # type: ignore[no-untyped-def]
     """``sums`` [256, 2] gets, for each id, the number of its pixels and the sum of the errors of their ways."""
     sums[:] = 0
     for i in range(ids.shape[0]):
+        # Neighbours mostly have the same id: what they add up to is stored where that ends.
+        last, pixels, error = ids[i, 0], 0.0, 0.0
         for j in range(ids.shape[1]):
-            sums[ids[i, j], 0] += 1
-            sums[ids[i, j], 1] += way[i >> 1, j >> 1, 2]
+            if ids[i, j] != last:
+                sums[last, 0] += pixels
+                sums[last, 1] += error
+                last, pixels, error = ids[i, j], 0.0, 0.0
+            pixels += 1
+            error += way[i >> 1, j >> 1, 2]
+        sums[last, 0] += pixels
+        sums[last, 1] += error

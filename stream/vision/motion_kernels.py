@@ -30,6 +30,19 @@ def solve(a, b):  # type: ignore[no-untyped-def]
         b[k] /= a[k, k]
 
 
+@compiled(_MATRIX(_MATRIX, _MATRIX, _MATRIX))
+def stepped(motion, normal, wish):  # type: ignore[no-untyped-def]
+    """``motion`` [3, 2] and the step that solves ``normal`` [6, 6], a little damped, for ``wish`` [6, 1]."""
+    damped, step = normal.copy(), wish.copy()
+    for k in range(6):
+        damped[k, k] += 1e-4 * normal[k, k] + 1e-6
+    solve(damped, step)
+    found = motion.copy()
+    for k in range(6):
+        found[k // 2, k % 2] += step[k, 0]
+    return found
+
+
 @compiled(_MATRIX(_VECTORS, _PICTURE, _MATRIX, nb.int64, nb.int64))
 def fitted(flow, now, start, every, fits):  # type: ignore[no-untyped-def]
     """The affine motion that most of ``flow`` agrees with: reweighted least squares over one vector in ``every``²."""
