@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from benchmarks import live_page, machine, report
@@ -68,6 +69,8 @@ class Plan:
     resizes: int = RESIZES
     frames: int = FRAMES
     minutes: float | None = None
+    keep: str = "20MB"
+    """Of the recordings; with more than they take every picture of them is counted at the end."""
 
     def events(self) -> list[str]:
         """All events in order, each kind spread evenly, so that an early end has seen all of them."""
@@ -90,6 +93,8 @@ class Worker:
                 text=True,
             )
         self.pid = self._process.pid
+        self.most_in_flight = 0
+        """Of all figures so far. Raises RuntimeError in ``stats`` where it is below 0."""
         self._complaints = complaints
 
     def stats(self) -> dict[str, Any]:
@@ -105,6 +110,9 @@ class Worker:
         if not line:
             raise RuntimeError(f"the run died: {self._complaints.read_text()[-2000:]}")
         figures: dict[str, Any] = json.loads(line)
+        self.most_in_flight = max(self.most_in_flight, figures["in_flight"])
+        if figures["in_flight"] < 0:
+            raise RuntimeError(f"more came out than went in: {figures}")
         if figures["ended"]:
             raise RuntimeError(f"the run ended by itself: {figures}")
         return figures
@@ -127,17 +135,18 @@ def soak(plan: Plan, seed: int = 0) -> dict[str, Any]:
     todo = plan.events()
     per_event = plan.frames // max(1, len(todo))
     done, back = dict.fromkeys(("kill", "freeze", "resize"), 0), list[dict[str, Any]]()
+    between = list[int]()
     with tempfile.TemporaryDirectory() as folder, RtspServer(width=320, height=180, fps=_FPS, kbit=600) as server:
         outputs = [server.url("/pub/soak"), str(Path(folder) / "recorded")]
         Path(outputs[1]).mkdir()
-        worker = Worker([server.url("/h264"), *outputs], Path(folder) / "said")
+        worker = Worker(["--keep", plan.keep, server.url("/h264"), *outputs], Path(folder) / "said")
         try:
             _until_more(worker, 1, _START_S)
             watch = Watch(worker.pid, every_s=1.0)
             for number, what in enumerate(todo):
                 if plan.minutes is not None and time.monotonic() - began > 60 * plan.minutes:
                     break
-                _until_more(worker, per_event, per_event / _FPS * 3, where="frames_in")
+                between.append(_until_more(worker, per_event, per_event / _FPS * 3, where="frames_in"))
                 seconds = _trouble(server, what, random_, worker)
                 done[what] += 1
                 if seconds is not None:
@@ -145,15 +154,22 @@ def soak(plan: Plan, seed: int = 0) -> dict[str, Any]:
                 if number % 10 == 9:
                     _say(worker, number + 1, len(todo), back)
             samples = watch.end()
-            summary = worker.end()
+            summary, in_flight = worker.end(), worker.most_in_flight
         finally:
             worker.kill()
-    return _judged(done, back, samples, summary, time.monotonic() - began)
+        pictures = _recorded(Path(outputs[1]))
+    return {
+        **_judged(done, back, samples, summary, time.monotonic() - began),
+        "least_frames_between_events": min(between, default=0),
+        "most_in_flight": in_flight,
+        "pictures_in_recordings": pictures,
+    }
 
 
 def _trouble(server: RtspServer, what: str, random_: random.Random, worker: Worker) -> float | None:
     """One event; seconds from when the server was back until frames were, None where it was not away."""
     width, height = random_.choice(_SIZES)
+    before = worker.stats()["generation"]
     if what == "resize":
         server.resize(width, height)
         return None
@@ -166,19 +182,40 @@ def _trouble(server: RtspServer, what: str, random_: random.Random, worker: Work
         time.sleep(random_.choice((0.2, 0.7, 1.5, 3.0)))
         server.thaw()
     at = time.monotonic()
+    if what == "kill":
+        _until_connected_anew(worker, before)
     _until_more(worker, 1, _BACK_LIMIT_S, must=True)
     return time.monotonic() - at
 
 
-def _until_more(worker: Worker, frames: int, timeout_s: float, where: str = "frames_out", must: bool = False) -> None:
-    """Wait for so many more frames. Raises RuntimeError where they ``must`` come and do not."""
+def _until_connected_anew(worker: Worker, before: int) -> None:
+    """Wait for the first frame of a later connection. Raises RuntimeError where none comes."""
+    deadline = time.monotonic() + _BACK_LIMIT_S
+    while (figures := worker.stats())["generation"] <= before:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no connection came back: {figures}")
+        time.sleep(_LOOK_S)
+
+
+def _until_more(worker: Worker, frames: int, timeout_s: float, where: str = "frames_out", must: bool = False) -> int:
+    """Wait for so many more frames; how many came. Raises RuntimeError where they ``must`` come and do not."""
     first, deadline = worker.stats()[where], time.monotonic() + timeout_s
     while (figures := worker.stats())[where] < first + frames:
         if time.monotonic() > deadline:
             if must:
                 raise RuntimeError(f"frames did not come back: {figures}")
-            return
+            break
         time.sleep(_LOOK_S)
+    return int(figures[where] - first)
+
+
+def _recorded(folder: Path) -> int:
+    """Pictures that can be decoded from all the files there."""
+    count = 0
+    for path in sorted(folder.iterdir()):
+        with av.open(str(path)) as container:
+            count += sum(1 for _ in container.decode(video=0))
+    return count
 
 
 def _say(worker: Worker, number: int, of: int, back: list[dict[str, Any]]) -> None:
@@ -218,6 +255,10 @@ def _judged(
         "unaccounted_at_outputs": sum(
             output["offered"] - output["written"] - sum(output["dropped"].values()) for output in figures["outputs"]
         ),
+        "not_offered_to_outputs": sum(
+            figures["frames_out"] + figures["notices"] - output["offered"] for output in figures["outputs"]
+        ),
+        "longest_pause_s": summary["longest_pause_s"],
         "course": slopes(samples),
         "samples": samples,
     }
