@@ -21,6 +21,7 @@ import av
 import av.logging
 import numpy as np
 import pytest
+from live_clients import until
 from live_collector import PATIENT, UNSHAKEN, Collector
 
 from benchmarks.live_server import RtspServer, free_port
@@ -276,10 +277,11 @@ def test_a_transport_stream_over_udp_that_pauses(ffmpeg: Callable[..., subproces
     first = ffmpeg(*output)
     with Collector(f"udp://127.0.0.1:{port}") as reading:
         reading.wait_frames(10)
+        lost, told = reading.source.generation, reading.states.count("reconnecting")
         first.kill()
-        reading.wait_state("reconnecting")
+        until(lambda: reading.states.count("reconnecting") > told, "the pause was noticed")
         ffmpeg(*output)
-        reading.wait_frames(10, after=1)
+        reading.wait_frames(10, after=lost)
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(reading.frames))
     assert reading.sounds
 

@@ -113,6 +113,10 @@ def open_connection(uri: str, options: SourceOptions) -> Connection:
     NothingDecodable, HdrNotSupported, GStreamerMissing, PipelineInvalid.
     """
     scheme = scheme_of(uri)
+    if scheme in ("udp", "tcp"):
+        from stream.media.sources.raw import RawConnection
+
+        return RawConnection(uri, options)
     if scheme in NETWORK_SCHEMES:
         from stream.media.sources.network import NetworkConnection
 

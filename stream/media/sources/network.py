@@ -1,4 +1,4 @@
-"""Network addresses through FFmpeg: RTSP, HTTP, HLS, SRT, RTMP, MPEG-TS over UDP or TCP, RTP.
+"""Network addresses through FFmpeg: RTSP, HTTP, HLS, SRT, RTMP, RTP.
 
 Opened first with little probing, which saves most of a second, then once more with FFmpeg's own if that found nothing.
 """
@@ -15,14 +15,13 @@ from stream.media.credentials import fill_in, remember_options
 from stream.media.network_errors import connection_error
 from stream.media.sources.connection import SourceOptions, plain_address, scheme_of
 from stream.media.sources.demuxed import DemuxedConnection
+from stream.media.sources.fed import CLOCKED
 from stream.media.sources.pacing import Pace
 
 QUICK_PROBE = {"probesize": "32768", "analyzeduration": "200000"}
 """FFmpeg's ``nobuffer`` is not among its options: it forgets what was looked at, and with it the first key frame."""
 _SEGMENT_S = 15.0
 """A playlist may give nothing for as long as a segment lasts, and for the time of one that is late."""
-_CLOCKED = ("rtsp", "rtp", "sdp", "mpegts", "flv", "live_flv")
-"""Formats that carry the sender's clock; elsewhere FFmpeg makes time stamps up of the announced rate."""
 _ENCRYPTED = "tls,tcp,crypto"
 _MAY_OPEN = {
     "rtsp": "rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https",
@@ -52,7 +51,7 @@ class NetworkConnection(DemuxedConnection):
             self._connect(address, options, {})
 
     def _connect(self, address: str, options: SourceOptions, probing: dict[str, str]) -> None:
-        container = _open(address, options, probing)
+        container = open_address(address, options, probing)
         in_segments = container.format.name in ("hls", "dash")
         ends = container.duration is not None and scheme_of(address) in ("http", "https")
         super().__init__(
@@ -60,11 +59,13 @@ class NetworkConnection(DemuxedConnection):
             address,
             pace=Pace() if in_segments or ends else None,
             silence_s=_SEGMENT_S if in_segments else 0.0,
-            staleness_s=options.staleness_s if container.format.name in _CLOCKED else None,
+            staleness_s=options.staleness_s if container.format.name in CLOCKED else None,
         )
 
 
-def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> InputContainer:
+def open_address(
+    address: str, options: SourceOptions, probing: dict[str, str], *, format: str | None = None
+) -> InputContainer:
     """An open container. Raises ``ConnectionFailed`` types, UnsupportedUri, OptionRefused."""
     http = scheme_of(address) in ("http", "https")
     began = time.monotonic()
@@ -72,8 +73,9 @@ def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> Inpu
         return av.open(
             address,
             "r",
+            format=format,
             metadata_errors="replace",
-            container_options={**_defaults(address, options), **probing, **options.options},
+            container_options={**address_options(address, options), **probing, **options.options},
             timeout=(
                 options.open_timeout_s,
                 max(options.read_timeout_s, _SEGMENT_S) if http else options.read_timeout_s,
@@ -85,7 +87,7 @@ def _open(address: str, options: SourceOptions, probing: dict[str, str]) -> Inpu
         raise connection_error(error, address, silent_s=silent_s) from None
 
 
-def _defaults(address: str, options: SourceOptions) -> dict[str, str]:
+def address_options(address: str, options: SourceOptions) -> dict[str, str]:
     """FFmpeg's options for an address; times there are in microseconds."""
     scheme = scheme_of(address)
     read_us = str(round(1e6 * options.read_timeout_s))

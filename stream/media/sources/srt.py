@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import av
-from av.packet import Packet as AvPacket
-from av.stream import Stream
 
 from stream.errors import ConnectionTimedOut, GStreamerMissing, StreamError
 from stream.media.credentials import fill_in, remember_options
 from stream.media.gstreamer import error_of, gstreamer, tear_down
-from stream.media.network_errors import connection_error
 from stream.media.sources.connection import SourceOptions
-from stream.media.sources.demuxed import DemuxedConnection
+from stream.media.sources.fed import FedConnection
 from stream.media.sources.network import QUICK_PROBE
 from stream.redaction import redact
 
@@ -99,37 +95,11 @@ class _Bytes:
         tear_down(self._pipeline)
 
 
-class SrtConnection(DemuxedConnection):
+class SrtConnection(FedConnection):
     """A ``Connection`` to an SRT address that carries MPEG-TS."""
 
     def __init__(self, uri: str, options: SourceOptions) -> None:
         """Raises GStreamerMissing, ``ConnectionFailed`` types and what decoding raises."""
         remember_options(options.options)
         address = fill_in(uri)
-        self._bytes = _Bytes(address, options)
-        try:
-            try:
-                container = av.open(self._bytes, "r", format="mpegts", container_options=QUICK_PROBE)
-                super().__init__(container, address, staleness_s=options.staleness_s)
-            except (av.FFmpegError, OSError) as error:
-                raise connection_error(error, address) from None
-        except StreamError:
-            self._bytes.close()
-            if self._bytes.error is not None:
-                raise self._bytes.error from None
-            raise
-
-    def _packets(self) -> Iterator[AvPacket[Stream]]:
-        yield from super()._packets()
-        if self._bytes.error is not None and not self._stopped:
-            raise self._bytes.error
-
-    def stop(self) -> None:
-        """Ends the iteration within a fraction of a second."""
-        self._bytes.stopped = True
-        super().stop()
-
-    def close(self) -> None:
-        """Frees the connection; from the thread that iterates."""
-        super().close()
-        self._bytes.close()
+        super().__init__(_Bytes(address, options), address, options, format="mpegts", container_options=QUICK_PROBE)

@@ -1,0 +1,82 @@
+"""A sender of MPEG-TS over UDP that changes what it sends while it goes on: its codec, its PIDs."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from live_collector import Collector
+
+from benchmarks.live_server import free_port
+from stream.live.source import SourcePolicy
+from stream.media.sources.connection import SourceOptions
+
+FPS, SECONDS = 25, 8
+DATAGRAM = 1316
+OPTIONS = SourceOptions(open_timeout_s=15.0, read_timeout_s=2.0)
+POLICY = SourcePolicy(first_backoff_s=0.1, longest_backoff_s=0.5)
+
+
+def pieces(codec: str, first_pid: int) -> list[bytes]:
+    """The bytes of each picture of a transport stream with a key frame every half second."""
+    target, found, before = io.BytesIO(), [], 0
+    options = {"flush_packets": "1", "mpegts_start_pid": str(first_pid), "pat_period": "0.2"}
+    with av.open(target, "w", format="mpegts", options=options) as container:
+        video = container.add_stream(codec, rate=FPS)
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "12", "x265-params": "log-level=none"}
+        for number in range(FPS * SECONDS):
+            picture = av.VideoFrame.from_ndarray(np.full((144, 160), 60 + number % 40, np.uint8), "yuv420p")
+            picture.pts, picture.time_base = number, Fraction(1, FPS)
+            container.mux(video.encode(picture))
+            found.append(target.getvalue()[before:])
+            before = len(target.getvalue())
+    return found
+
+
+class Sender:
+    """Sends in real time and never pauses; ``becomes`` changes what."""
+
+    def __init__(self, first: list[bytes]) -> None:
+        self.port = free_port()
+        self._sent = iter(first)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def becomes(self, other: list[bytes]) -> None:
+        self._sent = itertools.cycle(other)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(10)
+
+    def _send(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while not self._closed.wait(1 / FPS):
+                piece = next(self._sent, b"")
+                for start in range(0, len(piece), DATAGRAM):
+                    out.sendto(piece[start : start + DATAGRAM], ("127.0.0.1", self.port))
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    running = Sender(list(itertools.chain.from_iterable([pieces("libx264", 256)] * 20)))
+    yield running
+    running.close()
+
+
+def test_other_pids_in_mid_stream_are_another_connection(sender: Sender) -> None:
+    with Collector(f"udp://127.0.0.1:{sender.port}", OPTIONS, POLICY) as reading:
+        reading.wait_frames(20)
+        lost = reading.source.generation
+        sender.becomes(pieces("libx264", 700))
+        reading.wait_frames(20, after=lost)
+        assert reading.source.stuck_readers == 0, "the reader before sits on the port"
