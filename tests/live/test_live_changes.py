@@ -80,3 +80,14 @@ def test_other_pids_in_mid_stream_are_another_connection(sender: Sender) -> None
         sender.becomes(pieces("libx264", 700))
         reading.wait_frames(20, after=lost)
         assert reading.source.stuck_readers == 0, "the reader before sits on the port"
+
+
+def test_another_codec_in_mid_stream_is_another_connection(sender: Sender) -> None:
+    with Collector(f"udp://127.0.0.1:{sender.port}", OPTIONS, POLICY) as reading:
+        reading.wait_frames(20)
+        lost = reading.source.generation
+        sender.becomes(pieces("libx265", 256))
+        reading.wait_frames(20, after=lost)
+        assert reading.source.video is not None
+        assert reading.source.video.codec == "hevc"
+        assert any("codec may have changed" in event.error for event in reading.events)

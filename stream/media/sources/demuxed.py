@@ -13,7 +13,7 @@ from av.packet import Packet as AvPacket
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from stream.errors import ConnectionTimedOut, NothingDecodable, NoVideoStream, UnknownCodec
+from stream.errors import ConnectionLost, ConnectionTimedOut, NothingDecodable, NoVideoStream, UnknownCodec
 from stream.media.decoding import decoded
 from stream.media.frame import Frame, Packet
 from stream.media.network_errors import connection_error
@@ -29,6 +29,10 @@ _KEY_FRAME_WAIT_S = 10.0
 """After that long without a key frame, decoding begins anyway: some encoders refresh a picture bit by bit."""
 _FIRST_PICTURE_S = 20.0
 """A video that comes in for that long and gives no picture cannot be decoded."""
+_UNDECODED_S = 2.0
+"""Video that once gave pictures and then none for that long is of another kind now: the connection is made anew."""
+_HELD_BACK = 33
+"""So many packets may wait in a decoder: 16 pictures, two fields each."""
 _GIVE_UP_AFTER = 200
 """Packets in a row that cannot be read, after which the connection counts as lost."""
 
@@ -61,6 +65,7 @@ class DemuxedConnection:
         self.alive_at = time.monotonic()
         self._stopped = self._came = False
         self._waiting_for_key = True
+        self._undecoded = 0
         self._opened_at = time.monotonic()
         self._first: list[Frame | Packet] = []
         try:
@@ -181,21 +186,41 @@ class DemuxedConnection:
 
     def _video(self, packet: AvPacket[Stream], now: float, waited: float) -> Iterator[Frame]:
         """The frames that a packet of the video, read ``now``, brings."""
-        self.alive_at, self._came = now, True
+        self._came = True
         late = self._passes_over(packet, now, waited)
         if packet.size and self._waits_for_key(packet, now):
+            self._progress(now)
             self.before_key_frame += 1
         elif late:
+            self._progress(now)
             self.skipped += 1
         else:
             self._pictures.arrived(packet.pts, now - (self._catch_up.delay_s if self._catch_up else 0.0))
-            for picture in self._decode(packet):
+            pictures = self._decode(packet)
+            if pictures:
+                self._progress(now)
+            elif packet.size and self._pictures.video is not None:
+                self._undecoded += 1
+                self._end_without_pictures(now)
+            for picture in pictures:
                 yield from self._pictures.take(picture)
             if self._pictures.video is None and now - self._opened_at > _FIRST_PICTURE_S:
                 raise NothingDecodable(
                     f"{redact(self._uri)} sends {self._stream.codec_context.name} video, and no picture can be decoded",
                     do="Check the stream in a player, or set the camera to another codec",
                 )
+
+    def _progress(self, now: float) -> None:
+        """The video is what it was taken for."""
+        self.alive_at, self._undecoded = now, 0
+
+    def _end_without_pictures(self, now: float) -> None:
+        """Raises ConnectionLost once the decoder makes nothing any more of what comes in."""
+        silent_s = now - self.alive_at
+        if self._undecoded > _HELD_BACK and silent_s > _UNDECODED_S:
+            raise ConnectionLost(
+                f"{redact(self._uri)}: what comes in gives no picture since {silent_s:.0f} s: its codec may have changed"
+            )
 
     def _passes_over(self, packet: AvPacket[Stream], now: float, waited: float) -> bool:
         """Whether what is in front of the decoder has become too old, and this packet with it."""
