@@ -17,13 +17,16 @@ def average(picture, means):  # type: ignore[no-untyped-def]
     """``means`` [rows, cols] over the equal cells of a ``picture`` [h, w]."""
     rows, cols = means.shape
     down, across = picture.shape[0] // rows, picture.shape[1] // cols
-    share = _F(1) / _F(down * across)
+    share, sums = _F(1) / _F(down * across), np.empty(picture.shape[1], np.float32)
     for i in range(rows):
+        sums[:] = 0
+        for y in range(i * down, (i + 1) * down):
+            for x in range(sums.size):
+                sums[x] += picture[y, x]
         for j in range(cols):
             total = _F(0)
-            for y in range(i * down, (i + 1) * down):
-                for x in range(j * across, (j + 1) * across):
-                    total += picture[y, x]
+            for x in range(j * across, (j + 1) * across):
+                total += sums[x]
             means[i, j] = total * share
 
 
@@ -36,16 +39,22 @@ def average_motion(flow, confidence, least, means, sure):  # type: ignore[no-unt
     Zero where the mean confidence is below ``least``.
     """
     rows, cols = sure.shape
-    down, across = confidence.shape[0] // rows, confidence.shape[1] // cols
+    height, width = confidence.shape
+    down, across = height // rows, width // cols
+    weights, summed_x, summed_y = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(rows):
+        # Down whole rows first: the columns are what the compiler makes vectors of.
+        weights[:], summed_x[:], summed_y[:] = 0, 0, 0
+        for y in range(i * down, (i + 1) * down):
+            for x in range(width):
+                weight = confidence[y, x]
+                weights[x] += weight
+                summed_x[x] += weight * flow[y, x, 0]
+                summed_y[x] += weight * flow[y, x, 1]
         for j in range(cols):
             total, dx, dy = _F(0), _F(0), _F(0)
-            for y in range(i * down, (i + 1) * down):
-                for x in range(j * across, (j + 1) * across):
-                    weight = confidence[y, x]
-                    total += weight
-                    dx += weight * flow[y, x, 0]
-                    dy += weight * flow[y, x, 1]
+            for x in range(j * across, (j + 1) * across):
+                total, dx, dy = total + weights[x], dx + summed_x[x], dy + summed_y[x]
             sure[i, j] = total >= least * _F(down * across)
             weight = max(total, _F(1e-6))
             means[i, j, 0] = dx / weight / _F(across) if sure[i, j] else _F(0)
