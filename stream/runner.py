@@ -1,7 +1,7 @@
 """Works through the jobs of a command: one pipeline after the other, signals, messages, exit code.
 
-Ctrl-C and SIGTERM finish the frames in flight and finalise the file, so that it plays up to there; a second one gives
-up at once.
+Ctrl-C, SIGTERM and the end of the terminal finish the frames in flight and finalise the file, so that it plays up to
+there; a second one gives up at once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Run(Protocol):
 
 @dataclass(slots=True)
 class Interrupts:
-    """Turns SIGINT and SIGTERM into a stop of what runs, and the second one into the end."""
+    """Turns SIGINT, SIGTERM and SIGHUP into a stop of what runs, and the second one into the end."""
 
     pipeline: Run | None = None
     exit_code: int = 0
@@ -52,7 +52,10 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         """From now on, in the main thread."""
-        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            numbers.append(signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:

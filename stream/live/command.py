@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +100,16 @@ def run_live(job: LiveJob, settings: Settings) -> int:
         log.close()
         raise
     summary = run.summary()
-    with nullcontext() if log.close() else redirect_stderr(StringIO()):  # who does not read the log would hold us here
+    somebody_reads, said = log.close(), StringIO()
+    with redirect_stderr(said):
         if not settings.quiet:
             print(result_line(summary), file=sys.stderr)
         code = report(run.error, debug=settings.debug) if run.error is not None else interrupts.exit_code
         if settings.summary is not None:
             code = write_summary(to_json(summary), settings) or code
+    if somebody_reads:  # else this would hang
+        with suppress(OSError):  # the terminal was closed
+            print(said.getvalue(), end="", file=sys.stderr, flush=True)
     return code
 
 

@@ -78,8 +78,8 @@ class EventLog:
     def of(self, stream: str) -> Callable[..., None]:
         """The same for one stream: ``log.of("door")("source", state="streaming")``."""
 
-        def write(event: str, *, level: Level = "info", **fields: object) -> None:
-            self(event, stream=stream, level=level, **fields)
+        def write(event: str, *, level: Level = "info", held_back: bool = True, **fields: object) -> None:
+            self(event, stream=stream, level=level, held_back=held_back, **fields)
 
         return write
 

@@ -75,7 +75,8 @@ def wait_for_size(process: subprocess.Popen[str], path: Path, size: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "compare", "width"), [(signal.SIGINT, 130, "none", 160), (signal.SIGTERM, 143, "side", 320)]
+    ("number", "code", "compare", "width"),
+    [(signal.SIGINT, 130, "none", 160), (signal.SIGTERM, 143, "side", 320), (signal.SIGHUP, 129, "none", 160)],
 )
 def test_a_signal_ends_a_live_run_with_playable_outputs_and_a_summary(clip, tmp_path, number, code, compare, width):
     outputs = ["-o", "out.mp4", "-o", "null:"]
