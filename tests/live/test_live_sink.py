@@ -9,7 +9,7 @@ import pytest
 from live_clients import until
 from live_frames import moving, times_of
 
-from stream.errors import OutputExists, OutputNotWritable, UnsupportedContainer, WrongOutputs
+from stream.errors import OutputNotWritable, UnsupportedContainer, WrongOutputs
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.output import OutputEvent, OutputState
 from stream.live.outputs.patient import open_patiently
@@ -48,16 +48,31 @@ def test_a_new_size_continues_in_another_file(tmp_path: Path) -> None:
     assert any("a.2.mp4" in note for note in sink.notes)
 
 
-def test_an_existing_file_is_refused(tmp_path: Path) -> None:
-    target = tmp_path / "a.mp4"
-    target.write_bytes(b"precious")
-    with pytest.raises(OutputExists):
-        LiveSink([str(target)])
-    sink = LiveSink([str(target)], LiveSinkSettings(overwrite=True))
-    for frame in moving(5):
+def record(target: Path, count: int, *, overwrite: bool = False) -> LiveSink:
+    sink = LiveSink([str(target)], LiveSinkSettings(overwrite=overwrite))
+    for frame in moving(count):
         sink.write(frame)
     sink.close(20)
+    return sink
+
+
+def test_a_file_that_exists_is_kept_and_the_recording_goes_on_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"precious")
+    for part in (2, 3):
+        sink = record(target, 5)
+        assert any(f"a.{part}.mp4" in note for note in sink.notes), sink.notes
+        assert len(times_of(tmp_path / f"a.{part}.mp4")) == 5
+    assert target.read_bytes() == b"precious"
+
+
+def test_overwriting_ends_where_a_stream_would_lose_what_it_wrote_itself(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"of another day")
+    record(target, 5, overwrite=True)
     assert len(times_of(target)) == 5
+    record(target, 7, overwrite=True)
+    assert (len(times_of(target)), len(times_of(tmp_path / "a.2.mp4"))) == (5, 7)
 
 
 def test_an_output_that_cannot_begin_holds_up_no_other_and_begins_when_it_can(tmp_path: Path) -> None:

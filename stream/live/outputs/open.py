@@ -48,7 +48,7 @@ _DATAGRAM = 1316
 def open_output(uri: str, settings: LiveSinkSettings) -> Output:
     """The output for a URI, not started yet.
 
-    Raises UnsupportedUri, UnsupportedContainer, OutputExists, OutputNotWritable, WrongOutputs, SecretMissing for what
+    Raises UnsupportedUri, UnsupportedContainer, OutputNotWritable, WrongOutputs, SecretMissing for what
     can be known beforehand.
     """
     scheme = scheme_of(uri)
@@ -109,7 +109,7 @@ def _srt(uri: str, encoder: EncoderSettings) -> Output:
 def _recording(target: Path, settings: LiveSinkSettings) -> Output:
     muxer = muxer_of(target)
     check_keep(settings)
-    check_target(target, None, overwrite=settings.overwrite)
+    check_target(target, None, overwrite=True)  # where it may not be replaced, the recording goes on beside it
     check_holds(settings.encoder, muxer, target.suffix)
     names = PartNames(target, overwrite=settings.overwrite)
     return PacketOutput(str(target), lambda: FileWriter(names, muxer), limits=FILE_LIMITS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stream.errors import DiskFull, OutputExists, OutputNotWritable, SecretMissing, StreamError
+from stream.errors import DiskFull, OutputNotWritable, SecretMissing, StreamError
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.open import FILE_LIMITS, open_output
 from stream.live.outputs.output import Output, Writer
 from stream.live.sink_settings import LiveSinkSettings
 from stream.media.uri import is_live
 
-SURROUNDINGS: tuple[type[StreamError], ...] = (OutputExists, OutputNotWritable, DiskFull, SecretMissing)
+SURROUNDINGS: tuple[type[StreamError], ...] = (OutputNotWritable, DiskFull, SecretMissing)
 """What is wrong around a stream, and not in what was written about it: it can pass while the stream runs."""
 
 

@@ -24,8 +24,15 @@ def growing_options(muxer: str, *, indexed: bool) -> dict[str, str]:
     return {"live": "1"} if muxer == "matroska" and not indexed else {}
 
 
+_BEGUN: set[Path] = set()
+"""First parts that this process has begun: a stream that starts again must not overwrite what it wrote itself."""
+
+
 class PartNames:
-    """``night.mp4``, then ``night.2.mp4``, ``night.3.mp4``: a new part never replaces anything."""
+    """``night.mp4``, then ``night.2.mp4``, ``night.3.mp4``: a new part never replaces anything.
+
+    ``overwrite``: but the first one does, once in a process.
+    """
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
         self._target, self._overwrite = target, overwrite
@@ -37,12 +44,15 @@ class PartNames:
         while True:
             number = self._next
             path = target if number == 1 else target.with_name(f"{target.stem}.{number}{target.suffix}")
+            replace = number == 1 and self._overwrite and path.resolve() not in _BEGUN
             try:
-                file = GrowingFile(path, replace=number == 1 and self._overwrite)
+                file = GrowingFile(path, replace=replace)
             except FileExistsError:
                 self._next += 1
                 continue
             self._next += 1
+            if number == 1:
+                _BEGUN.add(path.resolve())
             return path, number, file
 
     def give_back(self, number: int) -> None:
