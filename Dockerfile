@@ -1,27 +1,49 @@
-# CPU image of the run-time half: no torch, no compiler, not root.
+# CUDA image for x86-64 servers: TensorRT 10.11 and CUDA 12.9 of the base, the run-time half, no torch, not root.
+# Not built yet where this was written; docs/decisions/images.md tells what was checked instead.
 #
-#   docker build -t stream-enhance .
-#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/media" stream-enhance night.mp4 night.enhanced.mp4
-FROM python:3.11-slim
+#   docker build -t stream-enhance:cuda .
+#   docker run -d --gpus all -v engines:/var/cache/stream-enhance -v "$PWD:/media" stream-enhance:cuda run streams.yaml
+ARG BASE=nvcr.io/nvidia/tensorrt:25.06-py3
 
-RUN python -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH NUMBA_CACHE_DIR=/opt/kernels PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
-
-WORKDIR /opt/stream-enhance
-COPY requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock
-
+FROM ${BASE} AS build
+ENV SYSTEM_PACKAGES=1
+WORKDIR /src
+COPY scripts/install-runtime scripts/
+RUN scripts/install-runtime system
+COPY requirements.lock requirements-dev.lock ./
+RUN scripts/install-runtime environment engines
 COPY pyproject.toml README.md LICENSE ./
 COPY engines engines
 COPY stream stream
-# Compiled kernels are found again by the time stamp of their source; image layers keep whole seconds only.
-RUN pip install --no-deps . && find /opt/venv/lib -path '*/site-packages/engines/*.py' -exec touch -d 2026-01-01 {} +
+RUN scripts/install-runtime package
 
-RUN useradd --create-home viewer && mkdir -p /media /opt/kernels && chown viewer /media /opt/kernels
-USER viewer
-# Compiled for the CPU that builds the image; another CPU compiles once more at its first start. Any --user may write there.
-RUN stream-enhance warm && chmod -R a+rwX /opt/kernels
+FROM ${BASE}
+COPY --from=build /opt/stream-enhance /opt/stream-enhance
+COPY scripts/install-runtime /opt/stream-enhance/scripts/
+COPY docker/entrypoint docker/health.py /opt/stream-enhance/docker/
 
+# Everybody may write kernels and engines, so that --user works; a named volume takes these rights over. `video` reads
+# cameras.
+RUN useradd --uid 10001 --create-home --groups video viewer \
+    && mkdir -p /media /opt/kernels /var/cache/stream-enhance \
+    && chown viewer /media \
+    && chmod 1777 /opt/kernels /var/cache/stream-enhance
+ENV PATH=/opt/stream-enhance/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/opt/kernels \
+    XDG_CACHE_HOME=/var/cache \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility,video \
+    STREAM_ENHANCE_ENGINE=auto \
+    STREAM_ENHANCE_METRICS=9100
+USER 10001
+# Compiled for the CPU that builds the image; another one compiles once more at its first start.
+RUN /opt/stream-enhance/scripts/install-runtime kernels && chmod -R a+rwX /opt/kernels/*
+
+VOLUME /var/cache/stream-enhance
 WORKDIR /media
-ENTRYPOINT ["stream-enhance"]
+# The first start builds an engine before anything answers, hence the long start.
+HEALTHCHECK --start-period=35m --interval=30s --timeout=10s --retries=3 \
+    CMD ["/opt/stream-enhance/bin/python", "/opt/stream-enhance/docker/health.py"]
+ENTRYPOINT ["/opt/stream-enhance/docker/entrypoint"]
 CMD ["--help"]
