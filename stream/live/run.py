@@ -198,7 +198,8 @@ class LiveRun:
     def apply(self, changes: Mapping[str, object]) -> None:
         """Change settings from the next frame on: strength, denoise, network_every, sam_every, when.
 
-        All or none. Raises ``SettingFixed`` for other settings, ``pydantic.ValidationError`` for values out of range.
+        All or none. Raises ``SettingFixed`` for other settings, and for a strength above 0 where the run was given no
+        network, ``pydantic.ValidationError`` for values out of range.
         """
         fixed = [name for name in changes if name not in CHANGEABLE]
         if fixed:
@@ -206,7 +207,13 @@ class LiveRun:
                 f"{', '.join(fixed)} cannot change while the stream {self.name} runs",
                 do=f"Start it anew; what can change is {', '.join(CHANGEABLE)}",
             )
-        self._settings = Settings(**(self._settings.model_dump() | dict(changes)))
+        wanted = Settings(**(self._settings.model_dump() | dict(changes)))
+        if self._network is None and wanted.strength > 0:
+            raise SettingFixed(
+                f"the stream {self.name} was started with strength 0 and so without a network",
+                do="Start it anew with the strength that you want",
+            )
+        self._settings = wanted
         for enhancer in self._enhancers[-1:]:
             enhancer.change(self._settings)
         self._events("settings", **changes)

@@ -10,11 +10,12 @@ from concurrent.futures import Future
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live_fakes import FakeNetwork, FakeSink, Injected, Rig, frame, packet
+from live_fakes import FakeNetwork, FakeSink, FakeSource, Injected, Rig, frame, packet
 from pydantic import ValidationError
 
 from engines.errors import EngineError, ModelError
 from stream.errors import ConnectionLost, EncoderUnavailable, SettingFixed, StageStuck
+from stream.live.configuration import StreamConfig
 from stream.live.course import Limits
 from stream.live.run import LiveRun
 from stream.live.stages import BURST
@@ -358,6 +359,18 @@ def test_settings_change_while_it_runs():
     assert first.strengths == [1.0, 1.0, 0.25]
     assert second.strengths == [0.25, 0.25]
     assert (second.settings.network_every, second.settings.denoise) == (5, "off")
+
+
+def test_a_run_without_a_network_refuses_a_strength_that_would_do_nothing():
+    run = LiveRun(
+        StreamConfig("a", "testsrc:", ("null:",), Settings(strength=0.0)),
+        None,
+        open_source=lambda *_: FakeSource(),
+        open_sink=lambda *_: FakeSink(),
+    )
+    with pytest.raises(SettingFixed, match=r"strength 0.*Start it anew"):
+        run.apply({"strength": 1.0})
+    run.apply({"denoise": "off"})
 
 
 def test_a_new_connection_or_another_picture_gets_an_enhancer_of_its_own():
