@@ -177,10 +177,10 @@ class Settings(BaseSettings):
     )
     staleness: float = Field(
         0.5,
-        gt=0.0,
+        ge=0.02,
         le=60.0,
         title="Staleness",
-        description="Seconds after which a frame that still waits is dropped, above 0 to 60.",
+        description="Seconds after which a frame that still waits is dropped, 0.02 to 60.",
         json_schema_extra={"group": LIVE},
     )
     transport: Transport = Field(

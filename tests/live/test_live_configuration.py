@@ -67,6 +67,12 @@ def test_a_segmenter_and_an_engine_that_are_not_there_are_faults_of_their_lines(
     assert all("engine: device '" in line and "Install onnxruntime-gpu" in line for line in engines)
 
 
+def test_a_staleness_that_would_drop_every_frame_is_refused(tmp_path):
+    text = "streams: {a: {source: 'testsrc:', outputs: 'null:', staleness: %s}}"
+    assert refused(tmp_path, text % "1e-9") == ["streams.yaml:1: streams.a.staleness: 1e-9 is not in 0.02..60"]
+    assert read(tmp_path, text % "0.02").streams[0].settings.staleness == 0.02
+
+
 def test_defaults_hold_for_all_and_streams_have_the_last_word(tmp_path):
     configuration = read(
         tmp_path,
