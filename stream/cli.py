@@ -78,7 +78,7 @@ def enhance(inputs: list[str], **given: Any) -> None:
     gst:PIPELINE, testsrc: or live:FILE, a file at its own pace. It goes to addresses like these, to files, folders of
     segments, or null:, until Ctrl-C ends it.
     """
-    Thread(target=_preload, name="preload").start()
+    _begin_preload()
     from stream.jobs import live_job, plan
     from stream.runner import report, run_jobs
 
@@ -99,6 +99,13 @@ def enhance(inputs: list[str], **given: Any) -> None:
         except Exception as error:
             code = report(error, debug=settings.debug)
     raise typer.Exit(code)
+
+
+def _begin_preload() -> None:
+    # First and alone: two threads that import NumPy at the same time find one half of it each.
+    with contextlib.suppress(ImportError):
+        import numpy  # noqa: F401
+    Thread(target=_preload, name="preload").start()
 
 
 def _preload() -> None:
@@ -131,7 +138,7 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Say whether the file is good, and start nothing.")] = False,
 ) -> None:
     """Run several live streams in one process, as a file describes them; SIGHUP reads it again."""
-    Thread(target=_preload, name="preload").start()
+    _begin_preload()
     from stream.live.service import run_service
 
     raise typer.Exit(run_service(streams, check=check))
