@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from engines.choose import check_engine
 from engines.errors import EngineError
 from stream.errors import StreamError
 from stream.live.outputs.beforehand import check_output
+from stream.live.outputs.open import place_of
 from stream.live.outputs.patient import SURROUNDINGS
 from stream.live.sink_settings import sink_settings
 from stream.live.yaml_lines import Written
-from stream.media.credentials import fill_in
+from stream.media.credentials import fill_in, split_user_info
 from stream.media.encoder import check_encoder
 from stream.media.sources.connection import SourceOptions, check_address, is_live, scheme_of
 from stream.media.uri import local_path
@@ -37,6 +39,7 @@ class Fault:
     can_pass: bool = False
 
 
+_DATAGRAMS = ("udp", "rtp")
 _LIMITS = ("greater_than_equal", "less_than_equal")
 
 
@@ -113,6 +116,28 @@ def problem_of_output(uri: str, settings: Settings | None) -> Fault | None:
     except StreamError as error:
         return _fault(error)
     return None
+
+
+def feeds_itself(source: str, output: str, settings: Settings) -> bool:
+    """Whether an output goes to where the source reads: its own pictures would come back, enhanced again and again."""
+    try:
+        if source.lower().startswith("live:"):
+            return place_of(output, sink_settings(settings)) == os.path.realpath(local_path(source[len("live:") :]))
+        return is_live(output) and _endpoint(source) == _endpoint(output) != ""
+    except StreamError:
+        return False  # told elsewhere
+
+
+def _endpoint(uri: str) -> str:
+    """Server and path, without who asks; of datagrams only where they go. Empty where a URI names no such place."""
+    scheme, separator, rest = fill_in(uri).partition("://")
+    if not separator:
+        return ""
+    _, place = split_user_info(rest)
+    if scheme.lower() in _DATAGRAMS:
+        place = place.lstrip("@").partition("?")[0]
+    host, slash, path = place.partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
 
 
 def problem_of_encoder(settings: Settings) -> str:

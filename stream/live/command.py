@@ -9,7 +9,9 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from stream.doctor import kernels_compiled
+from stream.errors import WrongOutputs
 from stream.jobs import LiveJob
+from stream.live.checks import feeds_itself
 from stream.live.configuration import StreamConfig
 from stream.live.health import serving
 from stream.live.log import unhurried_log
@@ -18,6 +20,7 @@ from stream.live.run import LiveRun
 from stream.live.sink_settings import sink_settings
 from stream.live.summary import LiveStats, result_line, status_line, to_json
 from stream.live.warming import load_in_background
+from stream.redaction import redact
 from stream.runner import Interrupts, report, write_summary
 from stream.settings import Settings
 from stream.telemetry import LatencyHistogram
@@ -83,6 +86,9 @@ class _Shown:
 def run_live(job: LiveJob, settings: Settings) -> int:
     """Run one live stream until it ends or a signal ends it. Returns the exit code. Raises WrongOutputs."""
     check_keep(sink_settings(settings))
+    for output in job.outputs:
+        if feeds_itself(job.source, output, settings):
+            raise WrongOutputs(f"{redact(output)} is where the stream comes from", do="Give another output")
     log = unhurried_log("error" if settings.quiet else "info")
     if not settings.quiet and not kernels_compiled():
         print("note: the kernels are compiled for this processor, once; that takes about a minute", file=sys.stderr)

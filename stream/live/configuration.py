@@ -16,6 +16,7 @@ from typing import ClassVar
 from stream.errors import StreamError
 from stream.live.checks import (
     Fault,
+    feeds_itself,
     problem_of_encoder,
     problem_of_engine,
     problem_of_model,
@@ -188,11 +189,13 @@ class _Reader:
         return tuple(uri for uri in uris if uri is not None)
 
     def _same_outputs(self, streams: Mapping, configs: list[StreamConfig]) -> None:
-        """Two outputs in one place destroy each other's work, be they of two streams or of one."""
+        """Two outputs in one place destroy each other's work, be they of two streams or of one; so does a circle."""
         owner: dict[str, str] = {}
         for config in configs:
             own = streams[config.name].value
             for part, uri in _parts(own["outputs"]) if isinstance(own, dict) else ():
+                if feeds_itself(config.source, uri, config.settings):
+                    self._add(part.line, f"streams.{config.name}.outputs", f"{uri} is where this stream comes from")
                 try:
                     place = place_of(uri, sink_settings(config.settings))
                 except StreamError:

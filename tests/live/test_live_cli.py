@@ -160,6 +160,7 @@ def test_a_source_that_never_comes_fails_after_its_time_and_no_password_shows(tm
         (["-o", "out.xyz"], "out.xyz"),
         (["-o", "null:", "--keep", "7d"], "--keep deletes old segments"),
         (["-o", "a.mp4", "-o", "./a.mp4"], "./a.mp4 is given twice"),
+        (["-o", "{clip}", "--overwrite"], "is where the stream comes from"),
         (["-o", "null:", "--codec", "libx265x"], "no encoder named 'libx265x'"),
         (["-o", "null:", "-e", "nonsense=3"], "does not know the option 'nonsense'"),
         (["-o", "a.mkv", "--preset", "silly"], "has no preset 'silly'"),
@@ -168,7 +169,7 @@ def test_a_source_that_never_comes_fails_after_its_time_and_no_password_shows(tm
 )
 def test_what_cannot_work_is_a_usage_error_in_one_line(clip, tmp_path, monkeypatch, arguments, text):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, [f"live:{clip}", *arguments])
+    result = CliRunner().invoke(app, [f"live:{clip}", *(each.format(clip=clip) for each in arguments)])
     assert result.exit_code == 2
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1

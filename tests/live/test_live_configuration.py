@@ -73,6 +73,38 @@ def test_a_staleness_that_would_drop_every_frame_is_refused(tmp_path):
     assert read(tmp_path, text % "0.02").streams[0].settings.staleness == 0.02
 
 
+@pytest.mark.parametrize(
+    ("source", "output", "circle"),
+    [
+        ("rtsp://127.0.0.1:8554/x", "rtsp://127.0.0.1:8554/x", True),
+        ("rtsp://cam:word7@Server:8554/x", "rtsp://server:8554/x", True),
+        ("udp://@239.0.0.1:5000?fifo_size=1000", "udp://239.0.0.1:5000", True),
+        ("rtsp://127.0.0.1:8554/x", "rtsp://127.0.0.1:8554/X", False),
+        ("rtsp://127.0.0.1:8554/x?channel=1", "rtsp://127.0.0.1:8554/x?channel=2", False),
+        ("udp://127.0.0.1:5000", "udp://127.0.0.1:5001", False),
+        ("testsrc:", "null:", False),
+        ("live:{here}/a.mkv", "{here}/../{name}/a.mkv", True),
+        ("live:{here}/a.mkv", "{here}/b.mkv", False),
+    ],
+)
+def test_an_output_to_where_the_stream_comes_from_is_refused(tmp_path, source, output, circle):
+    (tmp_path / "a.mkv").touch()
+    source, output = (uri.format(here=tmp_path, name=tmp_path.name) for uri in (source, output))
+    text = f"""
+        streams:
+          a:
+            source: "{source}"
+            outputs: ["null:", "{output}"]
+            overwrite: true
+        """
+    if circle:
+        assert refused(tmp_path, text) == [
+            f"streams.yaml:5: streams.a.outputs: {redact(output)} is where this stream comes from"
+        ]
+    else:
+        read(tmp_path, text)
+
+
 def test_defaults_hold_for_all_and_streams_have_the_last_word(tmp_path):
     configuration = read(
         tmp_path,
@@ -374,5 +406,5 @@ def test_files_that_exist_and_folders_that_do_not_are_no_fault(tmp_path, monkeyp
 
 
 def test_a_number_that_must_be_above_its_bound_is_told_both_bounds(tmp_path):
-    (line,) = refused(tmp_path, "streams: {a: {source: 'testsrc:', outputs: 'null:', staleness: 0}}")
-    assert line.endswith("streams.a.staleness: 0 is not a number above 0 and at most 60")
+    (line,) = refused(tmp_path, "streams: {a: {source: 'testsrc:', outputs: 'null:', sam_share: 0}}")
+    assert line.endswith("streams.a.sam_share: 0 is not a number above 0 and at most 1")
