@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
 from io import StringIO
@@ -13,7 +14,7 @@ from stream.errors import WrongOutputs
 from stream.jobs import LiveJob
 from stream.live.checks import feeds_itself
 from stream.live.configuration import StreamConfig
-from stream.live.health import serving
+from stream.live.health import DEAD_S, serving
 from stream.live.log import unhurried_log
 from stream.live.outputs.open import check_keep
 from stream.live.run import LiveRun
@@ -60,9 +61,14 @@ class _Shown:
 
     restarts, last_error = 0, ""
 
-    def __init__(self, run: LiveRun) -> None:
-        self._run = run
+    def __init__(self, run: LiveRun, clock: Callable[[], float] = time.monotonic) -> None:
+        self._run, self._clock = run, clock
         self.name = run.name
+        self._turned = clock()
+
+    def turn(self) -> None:
+        """To be called all the time by the one who waits for the end: proof of life."""
+        self._turned = self._clock()
 
     @property
     def state(self) -> str:
@@ -73,8 +79,9 @@ class _Shown:
         return (self,)
 
     def problems(self) -> list[str]:
-        """None: a process that is not well ends."""
-        return []
+        """Its main loop stands still; whatever else is not well ends the process."""
+        silent = self._clock() - self._turned
+        return [f"the main loop has not turned for {silent:.0f} s"] if silent > DEAD_S else []
 
     def stats(self) -> LiveStats | None:
         return self._run.stats() if self._run.started else None
@@ -95,12 +102,14 @@ def run_live(job: LiveJob, settings: Settings) -> int:
     network = load_in_background(settings) if settings.strength > 0 else None
     run = LiveRun(StreamConfig(_NAME, job.source, job.outputs, settings), network, events=log.of(""))
     try:
-        with serving(settings.metrics, _Shown(run), log), Interrupts(run) as interrupts:
+        shown = _Shown(run)
+        with serving(settings.metrics, shown, log), Interrupts(run) as interrupts:
             run.start()
             with _display(settings) as show:
                 while not run.join(_REFRESH_S):
                     show(run)
                     log.flush()
+                    shown.turn()
     except BaseException:
         run.abort()
         log.close()

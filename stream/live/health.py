@@ -18,6 +18,8 @@ from stream.live.summary import LiveStats
 from stream.telemetry import LatencyHistogram
 
 LOCAL = "127.0.0.1"
+DEAD_S = 15.0
+"""Without a turn of the main loop for that long, a process is not well."""
 _END_S = 5.0
 _POLL_S = 0.05
 

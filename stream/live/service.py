@@ -20,6 +20,7 @@ from stream.doctor import kernels_compiled
 from stream.errors import StreamError
 from stream.live.configuration import Configuration, ConfigurationError, StreamConfig, read_configuration
 from stream.live.course import Events
+from stream.live.health import DEAD_S
 from stream.live.log import EventLog, library_log, unhurried_log
 from stream.live.opening import open_patient_sink
 from stream.live.reload import plan
@@ -37,8 +38,6 @@ USAGE = 2
 DRAIN_S = 2.5
 """For all streams to end; each takes at most 2 s."""
 _TICK_S = 0.5
-_DEAD_S = 15.0
-"""Without a turn of the main loop for that long, the process is not well."""
 
 
 class Service:
@@ -90,7 +89,7 @@ class Service:
         """What makes the process unwell, as sentences; empty while it is fine. Dead cameras do not."""
         found = []
         silent = self._clock() - self._turned
-        if silent > _DEAD_S:
+        if silent > DEAD_S:
             found.append(f"the main loop has not turned for {silent:.0f} s")
         found += [
             f"nobody looks after stream {stream.name}"

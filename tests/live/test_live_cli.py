@@ -12,6 +12,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.request import urlopen
 
 import av
@@ -20,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream.cli import app
+from stream.live.command import _Shown
 
 pytestmark = [
     pytest.mark.timeout(150),
@@ -122,6 +124,16 @@ def test_metrics_are_served_while_one_stream_runs(clip, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert ended(process)[0] == 143
     assert re.search(r"frames\w*total\{[^}]*\} [1-9]", metrics), metrics
+
+
+def test_a_process_whose_main_loop_stands_still_is_not_well():
+    now = [0.0]
+    shown = _Shown(SimpleNamespace(name="live"), clock=lambda: now[0])
+    assert shown.problems() == []
+    now[0] = 60.0
+    assert shown.problems() == ["the main loop has not turned for 60 s"]
+    shown.turn()
+    assert shown.problems() == []
 
 
 def test_a_file_of_streams_is_checked_and_run(clip, tmp_path):
