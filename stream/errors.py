@@ -6,6 +6,7 @@ The command line prints ``str(error)`` and leaves with ``error.exit_code``: 1 = 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 
@@ -108,6 +109,13 @@ class EncoderUnavailable(StreamError):
 
 class StageStuck(StreamError):
     """A stage of a live run works on one frame and does not come to an end."""
+
+
+class ReadsHang(StreamError):
+    """Reads of a source that hang, and that nothing in this process can interrupt."""
+
+    hanging: Callable[[], bool] = bool
+    """Whether they still do."""
 
 
 class SettingFixed(StreamError):

@@ -96,6 +96,7 @@ class Service:
             for stream in self.streams
             if stream.started and not stream.alive and not stream.given_up
         ]
+        found += [f"stream {stream.name}: {stream.problem}" for stream in self.streams if stream.problem]
         return found
 
     def reload(self, wanted: Configuration) -> None:

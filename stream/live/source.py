@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from av.stream import Stream
 
-from stream.errors import ConnectionFailed, ConnectionLost, ConnectionTimedOut, StreamError
+from stream.errors import ConnectionFailed, ConnectionLost, ConnectionTimedOut, ReadsHang, StreamError
 from stream.live.audio import AudioTracks
 from stream.live.backoff import Backoff
 from stream.live.reader import Reader
@@ -52,6 +52,8 @@ class SourcePolicy:
     """Streaming for that long makes the next pause the first again."""
     stall_s: float = 2.0
     """Without video for that long the source is stalled; after twice that it is reconnected."""
+    hang_s: float = 30.0
+    """Seconds for which reads that hang keep a new connection from being opened, after which it has failed."""
     give_up_after_s: float | None = None
     """Seconds without a picture after which it has failed; None = never."""
 
@@ -145,7 +147,7 @@ class LiveSource:
     def __iter__(self) -> Iterator[Frame | Packet]:
         """Frames (``pts`` in 1/90000 s, rising over all connections) and audio packets.
 
-        Raises ``ConnectionFailed`` when the source was given up (``SourcePolicy.give_up_after_s``).
+        Raises ``ConnectionFailed`` when the source was given up (``SourcePolicy.give_up_after_s``), ReadsHang.
         """
         self._last_frame_at = time.monotonic()
         try:
@@ -259,7 +261,21 @@ class LiveSource:
         pause = self._backoff.pause(slow=error.retry_slowly)
         self._become(SourceState.RECONNECTING, pause)
         self._wait(pause)
+        self._wait_for_stuck_readers()
+
+    def _wait_for_stuck_readers(self) -> None:
+        """Until another one may be opened. Raises ReadsHang where none comes back."""
+        since = time.monotonic()
         while self.stuck_readers >= _MOST_ABANDONED and not self._stop.is_set():
+            if time.monotonic() - since > self.policy.hang_s:
+                error = ReadsHang(
+                    f"{self.uri}: {self.stuck_readers} reads hang and cannot be interrupted, so nothing new is opened",
+                    do="Restart the process; unplug a camera whose driver hangs",
+                )
+                self.last_error = str(error)
+                self._become(SourceState.FAILED)
+                error.hanging = lambda: self.stuck_readers >= _MOST_ABANDONED
+                raise error
             self._wait(_LOOK_S)
 
     def _wait(self, seconds: float) -> None:

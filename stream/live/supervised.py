@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from stream.errors import ConnectionFailed, StreamError
+from stream.errors import ConnectionFailed, ReadsHang, StreamError
 from stream.live.backoff import Backoff
 from stream.live.configuration import StreamConfig
 from stream.live.course import Events
@@ -76,6 +76,8 @@ class SupervisedStream:
         """Redacted."""
         self.given_up = False
         """Its source failed for as long as the settings allow; it is not tried again."""
+        self.problem = ""
+        """What only another process could heal; redacted."""
         self._open_run, self._events = open_run, events
         self._backoff = backoff or Backoff(healthy_s=_HEALTHY_S)
         self._after = after
@@ -180,10 +182,21 @@ class SupervisedStream:
             if self.given_up:
                 self._events("stream", level="error", state="given_up", error=self.last_error)
                 return
+            self._wait_while_reads_hang(error)
             pause = self._backoff.pause(slow=slow)
             self._events("stream", level="error", state="restarting", error=self.last_error, retry_in_s=pause)
             self.restarts += 1
             self._stop.wait(pause)
+
+    def _wait_while_reads_hang(self, error: BaseException | None) -> None:
+        """Each run would leave more of them behind."""
+        if not isinstance(error, ReadsHang):
+            return
+        self.problem = self.last_error
+        self._events("stream", level="error", state="hanging", error=self.last_error)
+        while error.hanging() and not self._stop.wait(_LOOK_S):
+            pass
+        self.problem = ""
 
     def _run_once(self) -> BaseException | None:
         """One run from its opening to its end; what ended it."""

@@ -26,16 +26,17 @@ from hypothesis import strategies as st
 from live_fakes import FakeNetwork, FakeSink, FakeSource, Injected, frame
 from live_service_fakes import PATIENCE_S, FakeRun, config, wait_for
 
-from stream.errors import ConnectionLost, DiskFull
+from stream.errors import ConnectionLost, DiskFull, ReadsHang
 from stream.live.backoff import Backoff
 from stream.live.configuration import Configuration, StreamConfig
 from stream.live.log import EventLog
 from stream.live.opening import open_live_source
 from stream.live.reload import plan
 from stream.live.run import LiveRun
-from stream.live.service import Service, end, run_service
+from stream.live.service import Service, _serve, end, run_service
 from stream.live.shared_models import SharedModels
 from stream.live.signals import Signals
+from stream.live.summary import RunState
 from stream.live.supervised import SupervisedStream
 from stream.live.systemd import READY, reloading, tell
 from stream.settings import Settings
@@ -91,6 +92,37 @@ def test_a_run_that_ends_is_followed_by_another():
         assert stream.last_error == "it ended by itself"
     errors = [fields["error"] for name, fields in told if name == "stream"]
     assert errors == ["no space for rtsp://***@h/x.", "it ended by itself"]
+
+
+def test_after_good_health_the_first_pause_is_short_again():
+    looks = []
+
+    class Watched(Backoff):
+        def healthy(self, now: float) -> None:
+            looks.append(now)
+            super().healthy(now)
+
+    runs, told = Runs(*(RuntimeError(str(number)) for number in range(3))), []
+    stream = SupervisedStream(
+        config(),
+        runs,
+        lambda event, **fields: told.append(fields.get("retry_in_s")),
+        backoff=Watched(0.01, 60.0, jitter=0.0, healthy_s=0.0),
+    )
+    stream.start()
+    try:
+        wait_for(lambda: len(looks) >= 2 or told.count(None) or not stream.alive, "a look at the run")
+        assert told == pytest.approx([0.01, 0.02, 0.04])
+        runs.made[0].end(RuntimeError("after a while"))
+        wait_for(lambda: len(runs.made) == 2)
+        assert told == pytest.approx([0.01, 0.02, 0.04, 0.01])
+        before = len(looks)
+        runs.made[1].state = RunState.AWAY  # no health is seen while the source is away
+        wait_for(lambda: runs.made[1].looks > 3)
+        assert len(looks) <= before + 1
+    finally:
+        stream.stop()
+        assert stream.join(PATIENCE_S)
 
 
 def test_a_run_that_cannot_be_opened_is_tried_again():
@@ -256,6 +288,29 @@ def test_the_process_is_unwell_when_its_loop_stands_still_or_a_supervisor_is_gon
     assert service.problems() == ["nobody looks after stream a"]
 
 
+def test_reads_that_hang_make_the_process_unwell_and_nothing_is_tried_until_they_come_back():
+    hanging = threading.Event()
+    hanging.set()
+    error = ReadsHang("usb: 4 reads hang", do="Restart the process")
+    error.hanging = hanging.is_set
+    runs = Runs()
+    service = Service(configuration(config("usb")), EventLog(io.StringIO()), open_run=runs)
+    service.start()
+    try:
+        wait_for(lambda: runs.made)
+        runs.made[0].end(error)
+        wait_for(lambda: service.problems())
+        assert service.problems() == ["stream usb: usb: 4 reads hang. Restart the process."]
+        time.sleep(1.5)
+        assert len(runs.made) == 1
+        hanging.clear()
+        wait_for(lambda: len(runs.made) == 2)
+        assert service.problems() == []
+    finally:
+        service.stop()
+        assert service.join(PATIENCE_S)
+
+
 # --- isolation
 
 
@@ -417,6 +472,32 @@ def test_systemd_is_told_where_it_asks(tmp_path, monkeypatch):
         assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", listener.recv(100))
     os.unlink(address)
     tell(READY)  # it has gone
+
+
+class Turns:
+    """Signals that end a service after some turns of its main loop."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.ending, self.again = left, 0, False
+
+    def wait(self, timeout: float) -> None:
+        self.left -= 1
+        self.ending = signal.SIGTERM if self.left <= 0 else 0
+
+    def wants_reload(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("problems", [[], ["nobody looks after stream a"]])
+def test_systemd_hears_that_the_process_lives_only_while_it_is_well(tmp_path, monkeypatch, problems):
+    service = Service(configuration(config("a")), EventLog(io.StringIO()), open_run=Runs())
+    monkeypatch.setattr(service, "problems", lambda: problems)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert _serve(service, Turns(3), tmp_path / "streams.yaml", EventLog(io.StringIO())) == 0  # type: ignore[arg-type]
+        told = _told(notified)
+    assert told == {"READY=1", "STOPPING=1"} | (set() if problems else {"WATCHDOG=1"})
 
 
 # --- the whole process

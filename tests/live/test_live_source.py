@@ -14,7 +14,14 @@ import pytest
 from av.stream import Stream
 
 from engines.colour import Colour
-from stream.errors import AuthenticationFailed, ConnectionFailed, ConnectionRefused, InputNotFound, UnsupportedUri
+from stream.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    ConnectionRefused,
+    InputNotFound,
+    ReadsHang,
+    UnsupportedUri,
+)
 from stream.live.source import LiveSource, SourcePolicy
 from stream.live.state import SourceEvent, SourceState
 from stream.media.colour import ColourTags
@@ -246,6 +253,19 @@ def test_at_most_a_few_readers_are_stuck() -> None:
     thread.join(PROMPTLY_S)
     assert not thread.is_alive()
     wait_until(lambda: source.stuck_readers == 0)
+
+
+def test_reads_that_hang_for_good_end_the_source_with_an_error() -> None:
+    hang = threading.Event()
+    policy = SourcePolicy(first_backoff_s=0.001, longest_backoff_s=0.001, stall_s=0.05, hang_s=0.3)
+    source, events = source_on(Player(lambda: Scripted(1, hang=hang)), policy)
+    with pytest.raises(ReadsHang, match=r"4 reads hang.*Restart the process") as failure:
+        list(source)
+    assert (source.state, states(events)[-1]) == (SourceState.FAILED, "failed")
+    assert "4 reads hang" in events[-1].error
+    assert failure.value.hanging()
+    hang.set()
+    wait_until(lambda: not failure.value.hanging())
 
 
 @pytest.mark.parametrize("where", ["connecting", "reading", "stalled", "pausing"])
