@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import json
 import os
 import shutil
 import signal
@@ -25,6 +27,8 @@ from live_frames import moving, times_of
 
 from benchmarks.live_server import RtspServer, free_port
 from stream.live.backoff import Backoff
+from stream.live.encoding import LiveEncoder
+from stream.live.outputs import network, publishing_process
 from stream.live.outputs.delivery import PacketOutput
 from stream.live.outputs.network import Address
 from stream.live.outputs.output import Output, OutputEvent, OutputState
@@ -218,6 +222,63 @@ def test_rtmp() -> None:
     assert received == sorted(received)
 
 
+def test_one_connection_of_rtmp_ends_before_its_times_fall_back_to_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network._LONGEST_S["flv"] < 2**31 / 1000 - 3600, "31 bits of milliseconds"
+    monkeypatch.setitem(network._LONGEST_S, "flv", 1.0)
+    url, stop = f"rtmp://127.0.0.1:{free_port()}/live/cam", threading.Event()
+    received: list[list[float]] = []
+
+    def serve() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError, av.FFmpegError):
+                options = {"listen": "1", "probesize": "32768"}
+                with av.open(url, options=options, timeout=(5, 5)) as container:
+                    received.append([])
+                    for picture in container.decode(video=0):
+                        received[-1].append(float(picture.pts * picture.time_base))
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    feed = Feed(url)
+    (output,) = feed.sink.outputs
+    assert isinstance(output, PacketOutput)
+    output._backoff = Backoff(0.1, 0.1)
+    try:
+        feed.until(lambda: sum(len(times) > 3 for times in received) >= 2, "two connections")
+    finally:
+        stop.set()
+        feed.sink.close(20)
+        server.join(30)
+    begun = [times for times in received if len(times) > 3]
+    assert all(times[0] < 0.2 and times[-1] < 2.0 for times in begun), received
+    assert accounted(output)
+
+
+def test_a_connection_that_takes_too_long_ends_from_within() -> None:
+    """Whatever the program does meanwhile: nobody else can end a call of FFmpeg that hangs."""
+    (picture,) = LiveEncoder(EncoderSettings(), bitrate=None, key_every_s=1.0).encode(next(moving(1)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        request = {
+            "url": f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x",
+            "format": "rtsp",
+            "options": {"rtsp_transport": "tcp"},
+            "time_bases": [[1, 90_000]],
+            "open_timeout_s": 0.5,
+            "write_timeout_s": 0.5,
+            "close_timeout_s": 0.5,
+        }
+        blocks = json.dumps(request).encode(), network._parameters(picture.format, [])
+        with subprocess.Popen([sys.executable, publishing_process.__file__], stdin=subprocess.PIPE) as process:
+            try:
+                assert process.stdin is not None
+                for block in blocks:
+                    process.stdin.write(publishing_process.LENGTH.pack(len(block)) + block)
+                process.stdin.flush()
+                assert process.wait(30) == -signal.SIGALRM
+            finally:
+                process.kill()
+
+
 def test_a_server_that_is_killed_frozen_and_changed_size(rtsp_server: RtspServer) -> None:
     url = rtsp_server.url("/pub/cam")
     feed, sizes, stop = Feed(url), [], threading.Event()
@@ -345,6 +406,41 @@ def test_a_login_that_is_refused_is_said_and_tried_again_only_slowly() -> None:
         feed.sink.close(20)
         server.shutdown(socket.SHUT_RDWR)
     assert "hunter2secret" not in str(feed.events)
+
+
+def test_a_secret_that_changes_counts_from_the_next_connection_on(tmp_path: Path) -> None:
+    secret, asked = tmp_path / "password", []
+    secret.write_text("hunter2secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, contextlib.suppress(OSError):
+                        while request := connection.recv(65536).decode():
+                            asked.append(request)
+                            number = request.partition("CSeq:")[2].split()[0]
+                            answer = f"RTSP/1.0 401 Unauthorized\r\nCSeq: {number}\r\n"
+                            connection.sendall(f'{answer}WWW-Authenticate: Basic realm="x"\r\n\r\n'.encode())
+
+        threading.Thread(target=refuse, daemon=True).start()
+        feed = Feed(f"rtsp://me:{{file:{secret}}}@127.0.0.1:{server.getsockname()[1]}/x")
+        (output,) = feed.sink.outputs
+        assert isinstance(output, PacketOutput)
+        output._backoff = Backoff(0.1, 0.1)
+
+        def came(password: str) -> bool:
+            return any(base64.b64encode(f"me:{password}".encode()).decode() in request for request in asked)
+
+        feed.until(lambda: came("hunter2secret"), "the first password")
+        secret.write_text("another4secret")
+        feed.until(lambda: came("another4secret"), "the next one")
+        secret.unlink()
+        feed.until(lambda: "cannot be read" in output.last_error, "no secret, no attempt")
+        feed.sink.close(20)
+        server.shutdown(socket.SHUT_RDWR)
+    assert "4secret" not in f"{feed.events} {output.last_error} {output.uri}"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files through /proc")

@@ -48,8 +48,8 @@ class GstOutput:
         self.dropped: Counter[str] = Counter()
         self.last_error = ""
         self.state = OutputState.CONNECTING
-        self._text = with_feed(uri)
-        build(self._text).set_state(gstreamer().Gst.State.NULL)
+        self._given = uri
+        build(with_feed(uri)).set_state(gstreamer().Gst.State.NULL)
         self._backoff = Backoff()
         self._feed: GstFeed | None = None
         self._caps = ""
@@ -139,7 +139,7 @@ class GstOutput:
             feed.close()
         if self._feed is None:
             size = frame.planes.width * frame.planes.height * 3 // 2
-            self._feed = GstFeed(build(self._text), self.uri, f"{caps},framerate={_rate(frame)}", 2 * size)
+            self._feed = GstFeed(build(with_feed(self._given)), self.uri, f"{caps},framerate={_rate(frame)}", 2 * size)
             self._caps, self._start = caps, frame.pts * frame.time_base
         times = (frame.pts * frame.time_base - self._start, frame.duration * frame.time_base)
         pts, duration = (round(seconds / _NANOSECOND) for seconds in times)

@@ -21,24 +21,36 @@ from stream.live.outputs import publishing_process
 from stream.live.outputs.muxing import AT_ONCE, Muxing, carried
 from stream.live.outputs.packets import TIME_BASE, AudioPacket, AudioTrack, EncodedPicture, VideoFormat
 from stream.live.outputs.publishing_process import DONE, ERROR, LENGTH, OPEN, PACKET, READY
+from stream.media.credentials import fill_in
 from stream.media.network_errors import connection_error
 from stream.redaction import redact
 
 _START_S = 30.0
 """A busy machine takes its time to start a process."""
 _CLOSE_S = 1.0
+_DATAGRAM = 1316
+"""Seven packets of MPEG-TS: the largest number that fits into one packet of Ethernet."""
+_LONGEST_S = {"flv": 24 * 86_400.0}
+"""Of one connection: RTMP counts milliseconds in 31 bits, and after 24.8 days times would fall back to 0."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Address:
     """Where to, and how."""
 
-    url: str
-    """Complete, with credentials: never to be shown."""
+    uri: str
+    """With its placeholders, which are filled in for each connection: a secret may change."""
     muxer: str
     options: dict[str, str]
     open_timeout_s: float = 5.0
     write_timeout_s: float = 5.0
+
+    def url(self) -> str:
+        """Complete, with credentials: never to be shown. Raises SecretMissing, UnsupportedUri."""
+        url = fill_in(self.uri)
+        if url.startswith("udp:") and "pkt_size=" not in url:
+            url += f"{'&' if '?' in url else '?'}pkt_size={_DATAGRAM}"
+        return url
 
 
 class NetworkWriter:
@@ -47,7 +59,8 @@ class NetworkWriter:
     def __init__(self, address: Address) -> None:
         self.notes: list[str] = []
         self.unconfirmed = 0
-        self._address, self._shown = address, redact(address.url)
+        self._address, self._shown = address, redact(address.uri)
+        self._url = ""
         self._streams: dict[tuple[object, ...], tuple[int, Fraction]] = {}
         self._start: int | None = None
         self._last_audio: dict[int, int] = {}
@@ -70,14 +83,16 @@ class NetworkWriter:
         os.set_blocking(self._out_of, False)
 
     def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
-        """Raises the types of ``connection_error``."""
+        """Raises the types of ``connection_error``, and SecretMissing."""
+        self._url = self._address.url()
+        self._shown = redact(self._url)
         kept, notes = carried(audio, self._address.muxer)
         self.notes += notes
         self._wait_for(READY, _START_S)
         bases = [TIME_BASE, *(track.template.time_base or Fraction(1, track.template.rate) for track in kept)]
         self._streams = {track.about: (n, bases[n]) for n, track in enumerate(kept, start=1)}
         request = {
-            "url": self._address.url,
+            "url": self._url,
             "format": self._address.muxer,
             "options": {**AT_ONCE, **self._address.options},
             "time_bases": [[base.numerator, base.denominator] for base in bases],
@@ -91,7 +106,8 @@ class NetworkWriter:
         self._opened = True
 
     def is_complete(self, picture: EncodedPicture) -> bool:
-        return False
+        longest = _LONGEST_S.get(self._address.muxer)
+        return longest is not None and self._start is not None and (picture.pts - self._start) * TIME_BASE >= longest
 
     def write(self, picture: EncodedPicture) -> None:
         if self._start is None:
@@ -191,7 +207,7 @@ class NetworkWriter:
         self.unconfirmed -= before.count(DONE)
         self._heard = b""
         if found:
-            self._fail(connection_error(_as_error(json.loads(about)), self._address.url, opening=not self._opened))
+            self._fail(connection_error(_as_error(json.loads(about)), self._url, opening=not self._opened))
         if self._process.poll() == -signal.SIGALRM:
             what = "takes nothing any more" if self._opened else "does not answer"
             self._fail(ConnectionTimedOut(f"{self._shown} {what}", do="Check the network and the server"))

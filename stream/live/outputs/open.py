@@ -41,8 +41,6 @@ MUXERS = {
     "rtp": "rtp_mpegts",
 }
 """What FFmpeg speaks over an address."""
-_DATAGRAM = 1316
-"""Seven packets of MPEG-TS: the largest number that fits into one packet of Ethernet."""
 
 
 def open_output(uri: str, settings: LiveSinkSettings) -> Output:
@@ -85,25 +83,23 @@ def place_of(uri: str, settings: LiveSinkSettings) -> str:
 
 
 def _network(uri: str, scheme: str, encoder: EncoderSettings) -> Output:
-    url, muxer = fill_in(uri), MUXERS[scheme]
+    muxer = MUXERS[scheme]
+    fill_in(uri)  # what is missing is said now; each connection asks again
     if muxer != "rtsp":
         check_holds(encoder, muxer, redact(uri))
-    options = {"rtsp_transport": "tcp"} if muxer == "rtsp" else {}
-    if scheme == "udp" and "pkt_size=" not in url:
-        url += f"{'&' if '?' in url else '?'}pkt_size={_DATAGRAM}"
-    address = Address(url, muxer, options)
+    address = Address(uri, muxer, {"rtsp_transport": "tcp"} if muxer == "rtsp" else {})
     return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
 
 
 def _srt(uri: str, encoder: EncoderSettings) -> Output:
     """Through FFmpeg where it knows SRT, else through GStreamer, which must be there then."""
-    url = fill_in(uri)
+    fill_in(uri)
     check_holds(encoder, "mpegts", redact(uri))
     if knows_protocol("srt"):
-        address = Address(url, "mpegts", {})
+        address = Address(uri, "mpegts", {})
         return PacketOutput(uri, lambda: NetworkWriter(address), connects=True)
     gstreamer()
-    return PacketOutput(uri, lambda: SrtWriter(url), connects=True)
+    return PacketOutput(uri, lambda: SrtWriter(uri), connects=True)
 
 
 def _recording(target: Path, settings: LiveSinkSettings) -> Output:

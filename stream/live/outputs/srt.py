@@ -7,6 +7,7 @@ from stream.live.outputs.failures import real_errors
 from stream.live.outputs.gst_feed import GstFeed
 from stream.live.outputs.muxing import Muxing, carried
 from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
+from stream.media.credentials import fill_in
 from stream.media.gstreamer import gstreamer
 from stream.redaction import redact
 
@@ -35,16 +36,19 @@ class _Messages:
 class SrtWriter:
     """A ``Writer`` of one connection. With ``?mode=listener`` it waits for callers, and drops meanwhile."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, uri: str) -> None:
+        """``uri``: with its placeholders, which are filled in for each connection: a secret may change."""
         self.notes: list[str] = []
         self.unconfirmed = 0
-        self._url, self._shown = url, redact(url)
+        self._uri, self._shown = uri, redact(uri)
         self._feed: GstFeed | None = None
         self._messages: _Messages | None = None
         self._muxing: Muxing | None = None
 
     def open(self, video: VideoFormat, audio: list[AudioTrack]) -> None:
-        """Raises GStreamerMissing and what the connection reports."""
+        """Raises GStreamerMissing, SecretMissing and what the connection reports."""
+        url = fill_in(self._uri)
+        self._shown = redact(url)
         gst = gstreamer().Gst
         source, sink = gst.ElementFactory.make("appsrc"), gst.ElementFactory.make("srtsink")
         if source is None or sink is None:
@@ -52,9 +56,9 @@ class SrtWriter:
                 f"{self._shown}: neither FFmpeg nor GStreamer can do SRT here",
                 do="Install it: apt install gstreamer1.0-plugins-bad",
             )
-        sink.set_property("uri", self._url)
+        sink.set_property("uri", url)
         sink.set_property("sync", False)
-        listens = "mode=listener" in self._url
+        listens = "mode=listener" in url
         # Whoever calls is told when that fails, and calls again by itself; a listener sends to who is there.
         for name, value in {"auto-reconnect": listens, "wait-for-connection": not listens}.items():
             if sink.find_property(name):
