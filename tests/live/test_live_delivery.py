@@ -135,6 +135,23 @@ def test_a_failing_writer_is_replaced_until_one_works(script: Script, output: Pa
     until(lambda: script.closed == len(script.writers), "every writer was closed")
 
 
+def test_good_health_makes_pauses_short_again(script: Script, output: PacketOutput) -> None:
+    output._backoff = Backoff(0.01, 60.0, jitter=0.0, healthy_s=0.0)
+    script.refuse_opening = OSError(5, "no such luck")
+    until(lambda: feed(output) or len(script.opened) >= 4, "pauses that grow")
+    script.refuse_opening = None
+    feed_until(output, OutputState.WRITING)
+    written = output.written
+    until(lambda: feed(output) or output.written > written + 3, "in good health")
+    told = len(script.events)
+    script.fail_writing = OSError(32, "Broken pipe")
+    until(lambda: feed(output) or len(script.events) > told, "lost again")
+    pauses = [event.retry_in_s for event in script.events if event.retry_in_s is not None]
+    script.fail_writing = None
+    assert pauses[:3] == [0.01, 0.02, 0.04]
+    assert script.events[told].retry_in_s == 0.01
+
+
 def test_what_nobody_confirmed_is_lost(script: Script, output: PacketOutput) -> None:
     script.unconfirmed = 1
     feed_until(output, OutputState.WRITING)

@@ -109,6 +109,35 @@ def test_a_pipeline_that_fails_is_started_again_and_shows_no_secret(monkeypatch:
     assert "hunter2secret" not in f"{feed.events} {feed.output.last_error} {feed.sink.notes}"
 
 
+def test_a_secret_of_a_pipeline_counts_from_the_next_attempt_on(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("/nowhere/hunter2secret")
+    feed = Feed(f"gst:filesink location={{file:{secret}}}")
+    feed.until(lambda: feed.output.state is OutputState.WAITING, "refused")
+    secret.write_text(f"{tmp_path}/found")
+    feed.until((tmp_path / "found").exists, "another attempt with what is there now")
+    feed.sink.close(20)
+
+
+def test_every_pipeline_is_freed_whether_it_ended_or_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def kept(text: str) -> object:
+        made.append(build(text))
+        return made[-1]
+
+    monkeypatch.setattr("stream.live.outputs.gst.build", kept)
+    for uri, state in (
+        (f"gst:filesink location={tmp_path}/a", OutputState.WRITING),
+        ("gst:filesink location=/nowhere/a", OutputState.WAITING),
+    ):
+        feed = Feed(uri)
+        feed.until(lambda feed=feed, state=state: feed.output.state is state, state.value)
+        feed.sink.close(20)
+    assert len(made) >= 4, "one to try, one to play, for each"
+    assert {pipeline.get_state(0).state for pipeline in made} == {gstreamer().Gst.State.NULL}
+
+
 def test_nonsense_is_refused_at_once() -> None:
     with pytest.raises(PipelineInvalid):
         LiveSink(["gst:no_such_element_at_all"])
