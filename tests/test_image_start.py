@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -26,6 +26,7 @@ BIN = Path(sys.executable).parent
 LIMIT_S = 120
 
 FAKE = """#!/bin/sh
+echo $$ >>"$FAKE_LOG.pids"
 echo "$*" >>"$FAKE_LOG"
 [ "$1" = build ] || exit 7
 [ -z "$FAKE_SECONDS" ] || { trap 'echo ended >>"$FAKE_LOG"; exit 1' TERM; sleep "$FAKE_SECONDS" & wait $!; }
@@ -35,7 +36,7 @@ exit "$FAKE_BUILD"
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the entry point with a stand-in for the command, which writes down what it was called with."""
     fake = tmp_path / "bin" / "stream-enhance"
     fake.parent.mkdir()
@@ -52,9 +53,14 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
-    return run
+    yield run
+    pids = tmp_path / "log.pids"
+    for pid in pids.read_text().split() if pids.exists() else []:
+        with suppress(ProcessLookupError):  # it has ended, as it should
+            os.killpg(os.getpgid(int(pid)), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("image", WITH_TENSORRT)
