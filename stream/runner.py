@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Thread
 from types import FrameType
 from typing import Any, Protocol
 
@@ -65,12 +66,18 @@ class Interrupts:
     def _handle(self, number: int, _: FrameType | None) -> None:
         again, self.exit_code = self.exit_code != 0, _SIGNAL_EXIT + number
         if again:
-            if self.pipeline is not None:
-                self.pipeline.abort()
-                self.pipeline.join(_GRACE_S)
+            # In another thread: this one may be in the middle of the first signal, and hold a lock that is needed here.
+            giving_up = Thread(target=self._give_up, daemon=True)
+            giving_up.start()
+            giving_up.join(_GRACE_S)
             os._exit(self.exit_code)
         if self.pipeline is not None:
             self.pipeline.stop()
+
+    def _give_up(self) -> None:
+        if self.pipeline is not None:
+            self.pipeline.abort()
+            self.pipeline.join(_GRACE_S)
 
 
 def run_jobs(jobs: Sequence[Job], settings: Settings) -> int:

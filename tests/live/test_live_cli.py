@@ -244,3 +244,20 @@ def test_the_end_waits_for_threads_runs_what_was_registered_and_takes_nothing_do
     )
     ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout.split(), ran.stderr) == (3, ["said", "thread", "handler"], "")
+
+
+def test_a_second_signal_in_the_middle_of_the_first_ends_at_once():
+    lines = (
+        "import os, signal, threading, time",
+        "from stream.runner import Interrupts",
+        "lock = threading.Lock()",
+        "class Run:",
+        "    def stop(self):",
+        "        with lock: os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
+        "    def abort(self):",
+        "        with lock: pass",
+        "    def join(self, timeout): return True",
+        "with Interrupts(Run()): os.kill(os.getpid(), signal.SIGINT)",
+    )
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert (ran.returncode, ran.stderr) == (130, "")
