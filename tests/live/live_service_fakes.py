@@ -81,6 +81,8 @@ class FakeRun:
         self.config, self.telemetry = config, Telemetry()
         self.state, self.error = RunState.STARTING, None
         self.changes: list[dict[str, object]] = []
+        self.looks = 0
+        """How often somebody waited for its end."""
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -99,6 +101,7 @@ class FakeRun:
             self._ended.set()
 
     def join(self, timeout: float | None = None) -> bool:
+        self.looks += 1
         return self._ended.wait(timeout)
 
     def apply(self, changes) -> None:
