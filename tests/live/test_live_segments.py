@@ -18,6 +18,7 @@ from live_clients import until
 from live_frames import moving, times_of
 
 from stream.errors import StreamError, UnsupportedUri
+from stream.live.outputs import segments as module
 from stream.live.outputs.output import OutputEvent, OutputState
 from stream.live.outputs.segment_names import segment_names
 from stream.live.outputs.segments import SegmentFolder
@@ -106,6 +107,57 @@ def test_keep_by_size_deletes_the_oldest_and_nothing_else(tmp_path: Path) -> Non
     assert all(path.exists() for path in others)
     SegmentFolder(names, Keep(bytes=1)).prune()
     assert [path for path in own if path.exists()] == own[4:], "the newest stays whatever its size"
+
+
+class Clocks:
+    """For the module of segments: what the wall says, and what passed."""
+
+    def __init__(self) -> None:
+        self.passed, self.wall = 1000.0, 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def time(self) -> float:
+        return self.wall
+
+    def localtime(self, moment: float) -> time.struct_time:
+        return time.localtime(moment)
+
+    def go(self, seconds: float) -> None:
+        self.passed, self.wall = self.passed + seconds, self.wall + seconds
+
+
+@pytest.mark.parametrize(("step", "before"), [(-3600.0, 3), (8 * 86_400.0, 1)])
+@pytest.mark.parametrize("keep", [Keep(bytes=3500), Keep(seconds=290)])
+def test_a_clock_that_is_set_deletes_no_recording_before_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float, before: int, keep: Keep
+) -> None:
+    clocks = Clocks()
+    monkeypatch.setattr(module, "time", clocks)
+    monkeypatch.setattr(module, "_STARTED", clocks.wall - clocks.passed)
+    names = segment_names(f"{tmp_path}/")
+
+    def made(name: str) -> Path:
+        path = tmp_path / f"{name}.mp4"
+        path.write_bytes(b"x" * 1000)
+        os.utime(path, (clocks.wall, clocks.wall))
+        return path
+
+    paths = [made("20240101-000000")]  # of a run before
+    clocks.go(100)
+    paths.append(made("20240101-000001"))
+    folder = SegmentFolder(names, keep)
+    for number in range(8):
+        clocks.go(100)
+        if number == before:
+            clocks.wall += step
+        if number == 5:
+            folder = SegmentFolder(names, keep)  # the stream has started again
+        paths.append(made(f"20240102-00000{number}"))
+        folder.completed(paths[-1])
+        folder.prune()
+        assert [path for path in paths if path.exists()] == paths[-3:], f"after {number}"
 
 
 def test_a_full_disk_is_waited_for_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,36 @@ from stream.live.outputs.segment_names import SegmentNames
 from stream.media.sinks.partial import MARK, partial_name
 from stream.quantities import Keep
 
+_STARTED = time.time() - time.monotonic()
+"""What the wall clock was ahead of the steady one when the process began: where it is not any more, it was set."""
+
+
+class _Memory:
+    """What this process knows of the segments of one output, whatever the wall clock is set to."""
+
+    def __init__(self) -> None:
+        self.made: dict[Path, int] = {}
+        """Those that it completed, counted."""
+        self.seen: dict[Path, float] = {}
+        """Since when it knows of them, in ``time.monotonic()``."""
+
+
+_MEMORIES: dict[str, _Memory] = {}
+"""By output: a stream that starts again goes on with them."""
+
 
 class SegmentFolder:
     """What lasts over all segments of one output: their names, and how many are kept."""
 
     def __init__(self, names: SegmentNames, keep: Keep | None) -> None:
         self.names, self._keep = names, keep
+        self._memory = _MEMORIES.setdefault(str(names), _Memory())
+
+    def completed(self, path: Path) -> None:
+        """A segment has its name now, and is the newest one."""
+        if self._keep is not None:
+            self._memory.made[path] = max(self._memory.made.values(), default=0) + 1
+            self._memory.seen[path] = time.monotonic()
 
     def recover(self) -> list[Path]:
         """Gives segments that a killed program left behind their names; they are playable as they are."""
@@ -42,13 +66,13 @@ class SegmentFolder:
         if self._keep is None:
             return 0
         found = []
-        for path in self.names.finished():
+        for path in self._by_age():
             with contextlib.suppress(OSError):
                 about = path.stat()
-                found.append((path, about.st_mtime, about.st_size))
+                found.append((path, self._age(path, about.st_mtime), about.st_size))
         total, deleted = sum(size for _, _, size in found), 0
-        for path, changed, size in found[:-1]:
-            too_old = self._keep.seconds is not None and time.time() - changed > self._keep.seconds
+        for path, age, size in found[:-1]:
+            too_old = self._keep.seconds is not None and age > self._keep.seconds
             too_much = self._keep.bytes is not None and total > self._keep.bytes
             if not (too_old or too_much):
                 continue
@@ -57,6 +81,21 @@ class SegmentFolder:
                 total, deleted = total - size, deleted + 1
                 self._tidy(path.parent)
         return deleted
+
+    def _by_age(self) -> list[Path]:
+        """The oldest first: those of earlier runs by time, then those of this one as they were completed."""
+        memory, now = self._memory, time.monotonic()
+        paths = self.names.finished()
+        memory.seen = {path: memory.seen.get(path, now) for path in paths}
+        memory.made = {path: number for path, number in memory.made.items() if path in memory.seen}
+        return sorted(paths, key=lambda path: memory.made.get(path, 0))
+
+    def _age(self, path: Path, changed: float) -> float:
+        """In seconds. Where the wall clock was set meanwhile, what both clocks agree upon."""
+        known = time.monotonic() - self._memory.seen[path]
+        if path in self._memory.made:
+            return known
+        return max(known, min(time.time(), time.monotonic() + _STARTED) - changed)
 
     def _tidy(self, folder: Path) -> None:
         """Removes folders that named a time and are empty now."""
@@ -103,7 +142,7 @@ class SegmentWriter(RecordingWriter):
                 if self.empty:
                     self._path.unlink(missing_ok=True)
                 else:
-                    _into_place(self._path, self._final)
+                    self._folder.completed(_into_place(self._path, self._final))
                 self._folder.prune()
 
 
