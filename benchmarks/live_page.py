@@ -32,9 +32,32 @@ def latency_table(found: dict[str, Any]) -> str:
         delays = row["delays_ms"]
         shares = (delays.get(share) for share in ("p50", "p95", "p99", "most"))
         rows.append((name, *shares, row["pictures"], row["missing"], row["cpu_cores"]))
-    added = found["added"]
-    rows.append(("added", added["p50"], added["p95"], added["p99"], None, None, None, None))
+    rows.append(("added", *added(found).values(), None, None, None, None))
     return report.table(columns, rows)
+
+
+def added(found: dict[str, Any]) -> dict[str, float]:
+    """What the enhancement adds in ms: quantiles of the enhanced stream above the median of the relay.
+
+    This and nothing else is called added, wherever it is told.
+    """
+    relay, enhanced = (found["one"][name]["delays_ms"] for name in ("relay", "enhanced"))
+    return {share: enhanced[share] - relay["p50"] for share in ("p50", "p95", "p99")}
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """Whether the goal was met."""
+    goal = found["added"]
+    return "met" if added(found)["p95"] <= goal["goal_ms"] and not goal["missing"] else "missed"
+
+
+def readme_sentence(found: dict[str, Any]) -> str:
+    """What the README tells of it."""
+    height, goal = found["size"].split("x")[1], found["added"]
+    return (
+        f"{height}p at {found['fps']} frames a second added {added(found)['p95']:.0f} ms at p95 to the median of a"
+        f" plain relay (goal {goal['goal_ms']:.0f} ms: {verdict(found)}), {goal['missing'] or 'no'} picture missing."
+    )
 
 
 def stage_table(found: dict[str, Any]) -> str:
@@ -82,8 +105,6 @@ def rewrite(results: Path) -> None:
 
 
 def _live(found: dict[str, Any]) -> str:
-    added = found["added"]
-    verdict = "met" if added["met"] else "missed"
     memory = found["one"]["enhanced"]["course"].get("rss_mb", {})
     setting = _paragraph(f"""A camera publishes {found["size"]} H.264 at {found["fps"]} pictures a second to
         an RTSP server, the command reads it there and publishes it back, a viewer decodes it and reads the number
@@ -91,10 +112,9 @@ def _live(found: dict[str, Any]) -> str:
         included. The relay is the same command with strength 0: decoded and encoded alike, not enhanced. Both took
         turns, {found["rounds"]} times {found["seconds"]:g} s each; the first seconds do not count. The camera's
         pictures are encoded beforehand, and a picture counts as seen once the viewer has decoded it.""")
-    goal = _paragraph(f"""The goal is at most {added["goal_ms"]:.0f} ms, two times between frames, at p95,
-        and no picture missing: **{verdict}**. The p95 of the enhanced stream lies
-        {added["p95_above_relay_median_ms"]:.1f} ms above the median of the relay, {added["p95"]:.1f} ms above its
-        p95.""")
+    goal = _paragraph(f"""Added is what lies above the median of the relay. The goal is at most
+        {found["added"]["goal_ms"]:.0f} ms, two times between frames, at p95, and no picture missing:
+        **{verdict(found)}**, with {added(found)["p95"]:.1f} ms.""")
     inside = _paragraph(f"""Inside the command, in the last round. Memory of the enhanced run was
         {memory.get("first", 0):.0f} MB at first and {memory.get("last", 0):.0f} MB at the end.""")
     many = _paragraph(f"""Streams in one process (`stream-enhance run`), more and more until the first

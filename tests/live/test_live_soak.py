@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import live_page
+from benchmarks import live_page, report
 from benchmarks.live_camera import shown_number
 from benchmarks.live_server import missing
 from benchmarks.live_watch import slopes
@@ -41,12 +42,20 @@ def test_the_page_tells_figures_and_a_missed_goal(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     live_page.write(made_up(), page, tmp_path)
     text = page.read_text()
-    assert "**missed**" in text
-    assert "| added | 12.00 | 140 | 190 |" in text
+    assert "**missed**, with 120.0 ms" in text
+    assert "| added | 30.0 | 120 | 150 |" in text
     assert "**1** without a drop" in text
     assert "| from SIGTERM to the end, s | 0.60 | 2.50 | 3 |" in text
     assert "goal 2 s: missed" in text
     assert max(map(len, text.splitlines())) <= 130
+
+
+def test_the_readme_and_the_page_call_the_same_thing_added() -> None:
+    found = json.loads((report.RESULTS / "live.json").read_text())
+    readme = " ".join((report.RESULTS.parent.parent / "README.md").read_text(encoding="utf-8").split())
+    assert live_page.readme_sentence(found) in readme
+    page = " ".join(live_page.PAGE.read_text(encoding="utf-8").split())
+    assert f"**{live_page.verdict(found)}**, with {live_page.added(found)['p95']:.1f} ms" in page
 
 
 def made_up() -> dict[str, Any]:
@@ -74,15 +83,11 @@ def made_up() -> dict[str, Any]:
         "versions": {"python": "3.11"},
         "conditions": {"date": "then"},
         **{"size": "1280x720", "fps": 25, "rounds": 3, "seconds": 30},
-        "one": {"relay": row, "enhanced": row},
-        "added": {
-            "p50": 12.0,
-            "p95": 140.0,
-            "p99": 190.0,
-            "p95_above_relay_median_ms": 150.0,
-            "goal_ms": 80.0,
-            "met": False,
+        "one": {
+            "relay": row,
+            "enhanced": {**row, "delays_ms": {"p50": 60.0, "p95": 150.0, "p99": 180.0, "most": 190.0}},
         },
+        "added": {"goal_ms": 80.0, "missing": 0},
         "many": [many],
         "streams_without_a_drop": 1,
         "end": {
