@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,6 +110,24 @@ def test_a_second_signal_ends_at_once(clip, tmp_path):
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 130
+
+
+def test_a_reader_of_messages_that_stops_keeps_no_stream_from_its_end(clip, tmp_path):
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        process = command(tmp_path, f"live:{clip}", "-o", "out.mkv", "--json", "s.json", stderr=writer)
+        wait_for_size(process, tmp_path / "out.mkv", 3000)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 143
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert json.loads((tmp_path / "s.json").read_text())["exit_reason"] == "interrupted"
 
 
 def test_metrics_are_served_while_one_stream_runs(clip, tmp_path):
