@@ -12,10 +12,9 @@ import contextlib
 import inspect
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from threading import Thread, current_thread
-from threading import enumerate as enumerate_threads
 from typing import Annotated, Any
 
 import typer
@@ -105,7 +104,7 @@ def _begin_preload() -> None:
     # First and alone: two threads that import NumPy at the same time find one half of it each.
     with contextlib.suppress(ImportError):
         import numpy  # noqa: F401
-    Thread(target=_preload, name="preload").start()
+    threading.Thread(target=_preload, name="preload").start()
 
 
 def _preload() -> None:
@@ -213,10 +212,8 @@ def _leave(code: int) -> None:
     The interpreter would stop such a thread within C++, which aborts the process. And without one it would spend half a
     second, several on a busy machine, on taking compiled code out of memory that goes away anyhow.
     """
-    if not any(thread.daemon for thread in enumerate_threads()):
-        for thread in enumerate_threads():
-            if thread is not current_thread():
-                thread.join()
+    if not any(thread.daemon for thread in threading.enumerate()):
+        threading._shutdown()  # type: ignore[attr-defined]  # idle pools are told to end, the others waited for
         atexit._run_exitfuncs()
     for said in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -304,3 +306,21 @@ def test_models_lists_bundles(here):
 
 def test_warm_compiles_the_kernels(here):
     assert "kernels ready" in call("warm").stdout
+
+
+LEAVING = """
+import atexit, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from stream import cli
+pool = ThreadPoolExecutor(1)
+pool.submit(int).result()
+threading.Thread(target=lambda: (time.sleep(0.2), print("worked to the end"))).start()
+atexit.register(print, "told at the end")
+cli.app = lambda: cli.sys.exit(3)
+cli.main()
+"""
+
+
+def test_the_command_waits_for_threads_at_work_and_not_for_idle_pools():
+    left = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=60, check=False)
+    assert (left.returncode, left.stdout, left.stderr) == (3, "worked to the end\ntold at the end\n", "")
