@@ -195,6 +195,15 @@ class Settings(BaseSettings):
         description="Option of the source, such as size=1280x720, fps=30 or format=mjpeg of a camera; repeatable.",
         json_schema_extra={"group": LIVE},
     )
+    source_timeout: float = Field(
+        2.0,
+        ge=0.5,
+        le=50.0,
+        title="Source timeout",
+        description="Seconds without video after which a source counts as lost, 0.5 to 50; for slow cameras three "
+        "times the time between two pictures.",
+        json_schema_extra={"group": LIVE},
+    )
     away: Away = Field(
         "hold",
         title="Away",

@@ -13,14 +13,24 @@ from stream.live.source import LiveSource, SourcePolicy
 from stream.live.state import SourceEvent
 from stream.media.sources.connection import SourceOptions
 
+_OPEN_S = 5.0
+_PICTURES = 2.5
+"""FFmpeg looks at several pictures before it says what a stream is; a timeout lasts longer than one takes to come."""
+
 
 def open_live_source(config: StreamConfig, events: Callable[[SourceEvent], None]) -> LiveSource:
     """The source of a configuration; nothing is connected yet. Raises what is wrong with its address."""
     settings = config.settings
+    timeout_s = settings.source_timeout
     options = SourceOptions(
-        transport=settings.transport, staleness_s=settings.staleness, options=dict(settings.source_options)
+        transport=settings.transport,
+        open_timeout_s=max(_OPEN_S, _PICTURES * timeout_s),
+        read_timeout_s=timeout_s,
+        staleness_s=settings.staleness,
+        options=dict(settings.source_options),
     )
-    return LiveSource(config.source, options, SourcePolicy(give_up_after_s=settings.give_up_after), events=events)
+    policy = SourcePolicy(stall_s=timeout_s, give_up_after_s=settings.give_up_after)
+    return LiveSource(config.source, options, policy, events=events)
 
 
 def open_live_sink(config: StreamConfig, events: Callable[[OutputEvent], None]) -> LiveSink:

@@ -19,7 +19,7 @@ from stream.live.reporting import Reporter
 from stream.live.stages import Incoming, LiveStages
 from stream.live.state import SourceEvent, SourceState
 from stream.live.summary import LiveStats, LiveSummary, RunState, SourceFigures, output_figures, plain
-from stream.live.writing import LiveOutputs, LiveWriter, Presence
+from stream.live.writing import AWAY_S, LiveOutputs, LiveWriter, Presence
 from stream.media import VideoInfo
 from stream.queues import Cancelled
 from stream.redaction import redact
@@ -91,7 +91,7 @@ class LiveRun:
         self._course = Course(self.telemetry, limits or Limits(), events)
         self._enhancers: list[LiveEnhancer] = []
         self._settings = config.settings
-        self._presence = Presence()
+        self._presence = Presence(away_s=max(AWAY_S, config.settings.source_timeout / 2))
         self._inputs = [open_source(config, self._report.source)]
         self._writer = LiveWriter(
             open_sink(config, self._report.output),

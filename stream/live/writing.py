@@ -46,22 +46,23 @@ class LiveOutputs(Protocol):
 class Presence:
     """Whether the source is there: told of every picture that comes in, asked from any thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, away_s: float = AWAY_S) -> None:
+        """``away_s``: seconds without a picture that are normal for the source."""
+        self._clock, self._away_s = clock, away_s
         self._last: float | None = None
         self._gap = 0.0
 
     def arrived(self) -> None:
         """A picture came in."""
         now = self._clock()
-        if self._last is not None and now - self._last < 10 * AWAY_S:
+        if self._last is not None and now - self._last < 10 * self._away_s:
             self._gap += _LEARN * (now - self._last - self._gap)
         self._last = now
 
     @property
     def away_since(self) -> float | None:
         """When the last picture came, if that is too long ago; None while the source is there, or has never been."""
-        if self._last is None or self._clock() - self._last <= max(AWAY_S, _GAPS * self._gap):
+        if self._last is None or self._clock() - self._last <= max(self._away_s, _GAPS * self._gap):
             return None
         return self._last
 

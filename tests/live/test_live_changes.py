@@ -1,4 +1,4 @@
-"""A sender of MPEG-TS over UDP that changes what it sends while it goes on: its codec, its PIDs."""
+"""A sender of MPEG-TS over UDP that changes what it sends while it goes on: its codec, its PIDs, how often."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from live_clients import until
 from live_collector import Collector
 
 from benchmarks.live_server import free_port
+from stream.live.configuration import StreamConfig
+from stream.live.run import LiveRun
 from stream.live.source import SourcePolicy
 from stream.media.sources.connection import SourceOptions
+from stream.settings import Settings
 
 FPS, SECONDS = 25, 8
 DATAGRAM = 1316
@@ -46,6 +50,7 @@ class Sender:
 
     def __init__(self, first: list[bytes]) -> None:
         self.port = free_port()
+        self.every_s = 1 / FPS
         self._sent = iter(first)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -60,7 +65,7 @@ class Sender:
 
     def _send(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            while not self._closed.wait(1 / FPS):
+            while not self._closed.wait(self.every_s):
                 piece = next(self._sent, b"")
                 for start in range(0, len(piece), DATAGRAM):
                     out.sendto(piece[start : start + DATAGRAM], ("127.0.0.1", self.port))
@@ -91,3 +96,21 @@ def test_another_codec_in_mid_stream_is_another_connection(sender: Sender) -> No
         assert reading.source.video is not None
         assert reading.source.video.codec == "hevc"
         assert any("codec may have changed" in event.error for event in reading.events)
+
+
+def test_a_slow_camera_streams_on_where_the_settings_say_so(sender: Sender) -> None:
+    told: list[object] = []
+    run = LiveRun(
+        StreamConfig("slow", f"udp://127.0.0.1:{sender.port}", ("null:",), Settings(strength=0, source_timeout=9.0)),
+        None,
+        events=lambda event, **fields: told.append((event, fields.get("state"))),
+    )
+    with run:
+        until(lambda: run.stats().frames_in >= 20, "pictures")
+        del told[:]
+        sender.every_s = 3.0
+        before = run.stats().frames_in
+        until(lambda: run.stats().frames_in >= before + 3, "slow pictures")
+        stats = run.stats()
+    assert (stats.notices, stats.source.stalls) == (0, 0)
+    assert ("source", "reconnecting") not in told

@@ -219,7 +219,7 @@ class DemuxedConnection:
         silent_s = now - self.alive_at
         if self._undecoded > _HELD_BACK and silent_s > _UNDECODED_S:
             raise ConnectionLost(
-                f"{redact(self._uri)}: what comes in gives no picture since {silent_s:.0f} s: its codec may have changed"
+                f"{redact(self._uri)}: the video gives no picture since {silent_s:.0f} s: its codec may have changed"
             )
 
     def _passes_over(self, packet: AvPacket[Stream], now: float, waited: float) -> bool:

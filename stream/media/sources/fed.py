@@ -23,7 +23,8 @@ from stream.redaction import redact
 CLOCKED = ("rtsp", "rtp", "sdp", "mpegts", "flv", "live_flv")
 """Formats that carry the sender's clock; elsewhere FFmpeg makes time stamps up of the announced rate."""
 _OPENING_S = 25.0
-"""Bytes that come in for that long must have given a picture."""
+_TIMEOUTS = 5.0
+"""Bytes that come in for that long, and for so many times the timeout of a read, must have given a picture."""
 
 
 class Feed(Protocol):
@@ -45,16 +46,16 @@ class Feed(Protocol):
 class _Limited:
     """The feed as PyAV reads it: at its end when it is stopped, and when no picture has come for too long."""
 
-    def __init__(self, feed: Feed, uri: str) -> None:
-        self._feed, self._uri = feed, uri
-        self.until: float | None = time.monotonic() + _OPENING_S
+    def __init__(self, feed: Feed, uri: str, limit_s: float) -> None:
+        self._feed, self._uri, self._limit_s = feed, uri, limit_s
+        self.until: float | None = time.monotonic() + limit_s
 
     def read(self, size: int) -> bytes:
         if self._feed.stopped:
             return b""
         if self.until is not None and time.monotonic() > self.until:
             self._feed.error = self._feed.error or ConnectionTimedOut(
-                f"{redact(self._uri)}: something comes in, and no picture within {_OPENING_S:.0f} s",
+                f"{redact(self._uri)}: something comes in, and no picture within {self._limit_s:.0f} s",
                 do="Check the stream in a player",
             )
             return b""
@@ -75,7 +76,7 @@ class FedConnection(DemuxedConnection):
     ) -> None:
         """Raises the feed's error, ``ConnectionFailed`` types and what decoding raises."""
         self._feed = feed
-        limited = _Limited(feed, uri)
+        limited = _Limited(feed, uri, max(_OPENING_S, _TIMEOUTS * options.read_timeout_s))
         try:
             try:
                 container = av.open(
