@@ -33,7 +33,7 @@ from stream.live.log import EventLog
 from stream.live.opening import open_live_source
 from stream.live.reload import plan
 from stream.live.run import LiveRun
-from stream.live.service import Service, _serve, end, run_service
+from stream.live.service import Service, _reload, _serve, end, run_service
 from stream.live.shared_models import SharedModels
 from stream.live.signals import Signals
 from stream.live.summary import RunState
@@ -683,6 +683,22 @@ def test_it_ends_with_1_when_every_source_was_given_up(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "stream=a event=stream state=given_up" in said
     assert "event=service state=given_up" in said
+
+
+def test_what_is_around_one_stream_refuses_the_file_neither_at_the_start_nor_at_a_reload(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    file = tmp_path / "streams.yaml"
+    file.write_text(
+        f"defaults: {{give_up_after: 0.1, strength: 0}}\n"
+        f"streams: {{a: {{source: 'rtsp://127.0.0.1:{free_port()}/x', outputs: ['null:', {tmp_path}/file/x.mkv]}}}}"
+    )
+    assert run_service(file) == 1, "given up, and not 2: refused"
+    assert "level=warning event=configuration" in capsys.readouterr().err
+    with service_of(Runs(), config("b")) as (service, out):
+        _reload(service, file, service._log)
+        assert [stream.name for stream in service.streams] == ["a"]
+    assert "level=warning event=configuration" in out.getvalue()
+    assert "event=reload state=done added=a removed=b" in out.getvalue()
 
 
 def test_metrics_that_cannot_be_served_end_it_before_anything_starts(tmp_path, capsys):
