@@ -164,6 +164,41 @@ def test_what_nobody_confirmed_is_lost(script: Script, output: PacketOutput) -> 
     assert output.written == 0
 
 
+def test_what_was_written_is_finalised_where_nothing_comes_any_more(script: Script) -> None:
+    output = PacketOutput("a/", lambda: FakeWriter(script), rest_s=0.05)
+    output.start(lambda: setattr(script, "asked", script.asked + 1), script.events.append)
+    try:
+        feed(output, 3)
+        until(lambda: script.closed == len(script.writers) >= 1 and output.in_flight == 0, "finalised")
+        assert (output.written, output.state, output.reconnects) == (3, OutputState.WRITING, 0)
+        assert script.asked >= 1
+        before = len(script.writers)
+        feed(output, 2, key=False)
+        feed(output)
+        until(lambda: output.written == 4, "the next key frame")
+        assert len(script.writers) > before
+        assert output.dropped == {"before_key_frame": 2}
+        assert accounted(output)
+    finally:
+        output.finish()
+        assert output.join(20)
+
+
+def test_pictures_that_come_slowly_belong_together_once_that_is_known(script: Script) -> None:
+    output = PacketOutput("a/", lambda: FakeWriter(script), rest_s=5.0)
+    output.start(lambda: None, script.events.append)
+    try:
+        for number in range(40):
+            output.write_picture(EncodedPicture(b"x", number * 10 * 90_000, 0, 3600, True, FORMAT))
+            until(lambda: output.in_flight == 0, "written")
+            if number == 20:
+                before = len(script.writers)
+        assert len(script.writers) == before < 10
+    finally:
+        output.finish()
+        assert output.join(20)
+
+
 def test_what_can_never_work_is_given_up(script: Script, output: PacketOutput) -> None:
     script.refuse_opening = UnsupportedContainer("cannot hold this")
     feed_until(output, OutputState.FAILED)

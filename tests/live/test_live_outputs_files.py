@@ -179,6 +179,19 @@ def test_an_hls_playlist_that_was_lost_costs_no_segment(tmp_path: Path) -> None:
     assert not set(playlist(tmp_path)) & set(before)
 
 
+def test_an_hls_playlist_tells_of_a_time_without_pictures(tmp_path: Path) -> None:
+    sink = LiveSink([str(tmp_path / "index.m3u8")], LiveSinkSettings(key_every_s=0.4))
+    for first in (0, 25 * 60):
+        for frame in moving(25, first=first):
+            sink.write(frame)
+        written(sink)
+    sink.close(30)
+    text = (tmp_path / "index.m3u8").read_text()
+    assert re.search(r"hls2\.ts\n#EXT-X-DISCONTINUITY\n", text)
+    lengths = [float(length) for length in re.findall(r"#EXTINF:([\d.]+)", text)]
+    assert (len(lengths), max(lengths) < 1.0) == (6, True), text
+
+
 def test_hls_of_h265_is_fragmented_mp4(tmp_path: Path) -> None:
     folder = tmp_path / "hls"
     hls(folder, 60, codec="libx265")

@@ -77,6 +77,22 @@ def test_a_new_size_begins_a_new_segment(tmp_path: Path) -> None:
     assert pictures_of(tmp_path) == [25, 5, 10]
 
 
+def test_the_last_segment_does_not_wait_for_the_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.live.outputs.open._REST_S", 0.3)
+    sink = LiveSink([f"{tmp_path}/"], HALF_SECONDS)
+    try:
+        for frame in moving(30):
+            sink.write(frame)
+        until(lambda: sum(pictures_of(tmp_path, "[0-9]*.mp4")) == 30, "all of them in complete segments")
+        for frame in moving(10, first=25 * 60):
+            sink.write(frame)
+        written(sink)
+    finally:
+        sink.close(30)
+    assert sum(pictures_of(tmp_path)) == 40
+    assert max(times_of(path)[-1] for path in tmp_path.iterdir()) < 1.0, "the time without pictures is in none of them"
+
+
 def test_folders_by_day_and_only_the_newest_are_kept(tmp_path: Path) -> None:
     day = tmp_path / "2020-01-02"
     day.mkdir()

@@ -17,7 +17,7 @@ from stream.live.backoff import Backoff
 from stream.live.outputs.failures import explained, is_final, is_slow, may_be_the_sound
 from stream.live.outputs.line import LineLimits, PacketLine
 from stream.live.outputs.output import OutputEvent, OutputState, Writer
-from stream.live.outputs.packets import AudioPacket, AudioTrack, EncodedPicture, VideoFormat
+from stream.live.outputs.packets import TIME_BASE, AudioPacket, AudioTrack, EncodedPicture, VideoFormat
 from stream.media.frame import Frame
 from stream.media.notes import Notes
 from stream.redaction import redact
@@ -25,6 +25,8 @@ from stream.redaction import redact
 _IDLE_S = 0.5
 _SETTLE_S = 0.4
 """Within that time from the first picture on, sound that belongs to a stream has shown itself."""
+_GAPS, _LEARN = 3.0, 0.1
+"""Pictures are missing after so many of the usual gaps, which are learned as fast as that."""
 _GONE_S = 0.2
 """How long the end of an abandoned writer is waited for."""
 
@@ -42,13 +44,21 @@ class PacketOutput:
         connects: bool = False,
         limits: LineLimits | None = None,
         backoff: Backoff | None = None,
+        rest_s: float | None = None,
     ) -> None:
-        """``connects``: opening takes its time, and what comes meanwhile is of no use (networks; files keep it)."""
+        """``connects``: opening takes its time, and what comes meanwhile is of no use (networks; files keep it).
+
+        ``rest_s``: after that long without a picture, or a few times the usual gap, what was written is finalised;
+        another writer begins with the next picture. None = it waits.
+        """
         self.uri = redact(uri)
         self.notes: list[str] = Notes()
         self.reconnects = 0
         self.last_error = ""
         self.make_writer, self.connects = make_writer, connects
+        self._rest_s, self._usual_gap_s = rest_s, 0.0
+        self._last_pts: int | None = None
+        self._last_at = 0.0
         self._line = PacketLine(limits)
         self._backoff = backoff or Backoff()
         self._state = OutputState.CONNECTING
@@ -178,15 +188,34 @@ class PacketOutput:
 
     def _deliver(self) -> None:
         item = self._line.take(_IDLE_S)
-        if isinstance(item, AudioPacket):
-            if self._writer is not None:
+        if not isinstance(item, EncodedPicture):
+            if item is not None and self._writer is not None:
                 self._writer.write_audio(item)
-        elif item is not None:
-            try:
-                self._write(item)
-            except BaseException:
-                self._line.lose("lost")
-                raise
+            self._rest()
+            return
+        try:
+            self._write(item)
+        except BaseException:
+            self._line.lose("lost")
+            raise
+
+    def _rest(self) -> None:
+        """Finalises what was written where nothing comes any more: it may be a long time until something does."""
+        if self._writer is None or self._rest_s is None or time.monotonic() - self._last_at < self._patience_s:
+            return
+        writer, self._writer = self._writer, None
+        self._close_quietly(writer)
+        self._settle(writer)
+        self._line.open("before_key_frame")
+        self._request_key_frame()
+
+    @property
+    def _patience_s(self) -> float:
+        return max(self._rest_s or 0.0, _GAPS * self._usual_gap_s)
+
+    def _gap_s(self, picture: EncodedPicture) -> float:
+        """What lies between a picture and the one before."""
+        return 0.0 if self._last_pts is None else float((picture.pts - self._last_pts) * TIME_BASE)
 
     def _write(self, picture: EncodedPicture) -> None:
         if self._writer is not None and picture.key_frame and self._has_changed(picture):
@@ -197,15 +226,23 @@ class PacketOutput:
             self._line.lose("reconnecting")
             self._line.shut("reconnecting")
             return
+        if self._writer is None and not picture.key_frame:  # it came while the last one was finalised
+            self._line.lose("before_key_frame")
+            self._request_key_frame()
+            return
         if self._writer is None:
             self._open(picture.format)
         assert self._writer is not None
         self._writer.write(picture)
         self._sent += 1
+        self._usual_gap_s += _LEARN * (min(self._gap_s(picture), _GAPS * (self._rest_s or 0.0)) - self._usual_gap_s)
+        self._last_pts, self._last_at = picture.pts, time.monotonic()
         self._backoff.healthy(time.monotonic())
 
     def _has_changed(self, picture: EncodedPicture) -> bool:
         if picture.format is not self._video or (self._writer is not None and self._writer.is_complete(picture)):
+            return True
+        if self._rest_s is not None and self._gap_s(picture) > self._patience_s:
             return True
         return self.connects and list(self._audio.values()) != self._audio_of_writer
 

@@ -31,6 +31,8 @@ from stream.redaction import redact
 
 FILE_LIMITS = LineLimits(seconds=15.0, size=64 << 20)
 """A disk may take its time; a file loses nothing meanwhile."""
+_REST_S = 5.0
+"""Without a picture for that long, segments are finalised: nobody should wait for them until the camera is back."""
 MUXERS = {
     "rtsp": "rtsp",
     "rtsps": "rtsp",
@@ -121,7 +123,12 @@ def _segments(uri: str, settings: LiveSinkSettings, length_s: float) -> Output:
         raise not_writable(names.root / names.pattern, error) from error
     folder = SegmentFolder(names, settings.keep)
     recovered = folder.recover()
-    output = PacketOutput(str(names), lambda: SegmentWriter(folder, muxer, length_s), limits=FILE_LIMITS)
+    output = PacketOutput(
+        str(names),
+        lambda: SegmentWriter(folder, muxer, length_s),
+        limits=FILE_LIMITS,
+        rest_s=rest_of(uri, settings),
+    )
     output.notes += [f"{path.name} is from a run that was killed: it was given its name" for path in recovered]
     return output
 
@@ -130,7 +137,17 @@ def _hls(playlist: Path, settings: LiveSinkSettings) -> Output:
     check_target(playlist, None, overwrite=True)  # it goes on where another run ended
     encoder = settings.encoder
     check_holds(encoder, segment_muxer(av.Codec(encoder.codec, "w").canonical_name), playlist.name)
-    return PacketOutput(str(playlist), lambda: HlsWriter(playlist, settings.key_every_s), limits=FILE_LIMITS)
+    return PacketOutput(
+        str(playlist),
+        lambda: HlsWriter(playlist, settings.key_every_s),
+        limits=FILE_LIMITS,
+        rest_s=rest_of(str(playlist), settings),
+    )
+
+
+def rest_of(uri: str, settings: LiveSinkSettings) -> float | None:
+    """After how long without pictures an output of files finalises what it has; None where there are no segments."""
+    return _REST_S if settings.segment_s is not None or uri.lower().endswith(".m3u8") else None
 
 
 def check_keep(settings: LiveSinkSettings) -> None:

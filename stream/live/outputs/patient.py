@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.errors import DiskFull, OutputNotWritable, SecretMissing, StreamError
 from stream.live.outputs.delivery import PacketOutput
-from stream.live.outputs.open import FILE_LIMITS, open_output
+from stream.live.outputs.open import FILE_LIMITS, open_output, rest_of
 from stream.live.outputs.output import Output, Writer
 from stream.live.sink_settings import LiveSinkSettings
 from stream.media.uri import is_live
@@ -25,7 +25,9 @@ def open_patiently(uri: str, settings: LiveSinkSettings) -> Output:
             raise
         if is_live(uri):
             return PacketOutput(uri, _Later(uri, settings), connects=True)
-        return PacketOutput(uri.removeprefix("file:"), _Later(uri, settings), limits=FILE_LIMITS)
+        return PacketOutput(
+            uri.removeprefix("file:"), _Later(uri, settings), limits=FILE_LIMITS, rest_s=rest_of(uri, settings)
+        )
 
 
 class _Later:
