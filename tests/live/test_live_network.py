@@ -464,6 +464,22 @@ def test_a_playlist_from_the_network_opens_no_files(http: Served, segments: Path
         open_connection(f"http://127.0.0.1:{http.port}/trap.m3u8", PATIENT)
 
 
+def test_what_comes_over_tcp_opens_no_files_either(segments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(segments)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listener.accept()[0] as client:
+                        client.sendall(b"ffconcat version 1.0\nfile s0.ts\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(StreamError):
+            open_connection(f"tcp://127.0.0.1:{listener.getsockname()[1]}", PATIENT).close()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
 def in_real_time(folder: Path) -> Iterator[bytes]:
     """A transport stream of five seconds, over and over until the client goes."""
     stream = b"".join((folder / f"s{number}.ts").read_bytes() for number in range(5))

@@ -68,6 +68,23 @@ def test_times_of_the_notice_follow_the_clock_of_the_source():
     assert shown.picture is not notice.at(last.captured_at + 11).picture
 
 
+def test_the_first_frames_of_a_source_that_is_back_keep_their_times():
+    clock, presence, sink, _, out = writer()
+    presence.arrived()
+    first = frame(0)
+    object.__setattr__(first, "captured_at", clock.now)
+    out.write(first)
+    start = clock.now
+    for _ in range(50):
+        clock.now += 0.1
+        out.idle()
+    assert out.notices > 5
+    back = frame(1, pts=round((clock.now - start - 0.2) * 90_000))  # decoding it took a while
+    object.__setattr__(back, "captured_at", clock.now - 0.2)
+    out.write(back)
+    assert sink.written[-1].pts == back.pts
+
+
 def test_a_notice_is_shown_after_a_while_at_a_steady_rate_and_goes_with_the_next_frame():
     clock, presence, sink, shown, out = writer()
     presence.arrived()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Stream
 from live_collector import UNSHAKEN, Collector
 
 from stream.errors import HdrNotSupported, InputNotFound, NothingDecodable, StreamError
@@ -70,6 +71,27 @@ def test_decoding_begins_at_a_key_frame_and_what_was_before_is_counted(tmp_path:
     assert 0 < connection.before_key_frame < 10
     assert len(found) < 30
     assert all(frame.picture.is_corrupt is False for frame in found)
+
+
+class Counting(DemuxedConnection):
+    """Counts what went into the decoder."""
+
+    read = 0
+
+    def _packets(self) -> Iterator[av.Packet[Stream]]:
+        for packet in super()._packets():
+            self.read += packet.size > 0
+            yield packet
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_decoding_holds_no_picture_back(tmp_path: Path, codec: str) -> None:
+    tune = {"tune": "zerolatency", "x265-params": "log-level=none"} if codec.startswith("lib") else {}
+    path = clip(tmp_path / "clip.ts", codec=codec, rate=25, **tune)
+    connection = Counting(av.open(str(path)), str(path))
+    at = [connection.read for item in connection if isinstance(item, Frame)]
+    connection.close()
+    assert at == list(range(1, 26))
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "yuv420p10le"])

@@ -182,6 +182,29 @@ def test_failed_attempts_are_told_with_their_pause() -> None:
     assert (third.generation, third.error, third.retry_in_s) == (1, "", None)
 
 
+def test_pauses_are_short_again_after_good_health() -> None:
+    refused = ConnectionRefused("nothing listens there")
+    policy = SourcePolicy(first_backoff_s=0.01, longest_backoff_s=60.0, jitter=0.0, healthy_s=0.1, stall_s=60.0)
+    player = Player(refused, refused, refused, Scripted(20, interval_s=0.02), Scripted(1))
+    source, events = source_on(player, policy)
+    frames_of(source, 21)
+    pauses = [event.retry_in_s for event in events if event.retry_in_s is not None]
+    assert pauses == pytest.approx([0.01, 0.02, 0.04, 0.01])
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.2])
+def test_pauses_are_spread_as_the_policy_says(jitter: float) -> None:
+    refused = [ConnectionRefused("nothing listens there") for _ in range(6)]
+    policy = SourcePolicy(first_backoff_s=0.001, longest_backoff_s=1.0, jitter=jitter)
+    source, events = source_on(Player(*refused, Scripted(1)), policy)
+    frames_of(source, 1)
+    pauses = [event.retry_in_s for event in events if event.retry_in_s is not None]
+    off = [abs(pause / (0.001 * 2**number) - 1.0) for number, pause in enumerate(pauses)]
+    assert len(off) == 6
+    assert max(off) <= jitter + 1e-9
+    assert max(off) >= jitter / 100
+
+
 def test_a_wrong_password_waits_long_at_once() -> None:
     policy = SourcePolicy(first_backoff_s=0.01, longest_backoff_s=20.0, jitter=0.0)
     source, events = source_on(Player(AuthenticationFailed("no")), policy)
