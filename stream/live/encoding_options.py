@@ -14,6 +14,9 @@ _PRESET = "ultrafast"
 """A third of veryfast's CPU time for 0.3 dB less at the same rate: docs/decisions/live-outputs.md has the figures."""
 _ENDLESS = 1 << 20
 """Frames between key frames that the encoder makes by itself: key frames are set by time, from outside."""
+_AT_ONCE = {"qsv": {"async_depth": "1", "forced_idr": "1"}, "vaapi": {"async_depth": "1"}}
+"""Without these, the encoders of Intel's hardware hold several pictures back, and keys are no places to join at. Taken
+from FFmpeg's list of options; never run, for want of the hardware."""
 
 
 def rate_cap(width: int, height: int) -> int:
@@ -46,7 +49,8 @@ def _of_encoder(settings: EncoderSettings, usual: dict[str, str], cap: int) -> d
         return {"b": str(cap), "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "1"}
     if codec.endswith("_nvenc"):
         return {"tune": "ull", "zerolatency": "1", "delay": "0", "rc": "vbr", "forced-idr": "1"}
-    return {} if usual else {"b": str(cap)}
+    at_once = {} if codec.startswith("mjpeg") else _AT_ONCE.get(codec.rpartition("_")[2], {})
+    return at_once if usual else {"b": str(cap), **at_once}
 
 
 def _parameter_lists(settings: EncoderSettings, chosen: dict[str, str]) -> dict[str, str]:

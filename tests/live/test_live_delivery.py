@@ -184,6 +184,13 @@ def test_what_was_written_is_finalised_where_nothing_comes_any_more(script: Scri
         assert output.join(20)
 
 
+def test_no_file_begins_in_the_middle_whatever_came_while_the_last_one_ended(script: Script) -> None:
+    output = PacketOutput("a/", lambda: FakeWriter(script), rest_s=5.0)
+    output._request_key_frame = lambda: setattr(script, "asked", 1)
+    output._write(EncodedPicture(b"x", 0, 0, 3600, False, FORMAT))
+    assert (script.writers, script.asked, output.dropped) == ([], 1, {"before_key_frame": 1})
+
+
 def test_pictures_that_come_slowly_belong_together_once_that_is_known(script: Script) -> None:
     output = PacketOutput("a/", lambda: FakeWriter(script), rest_s=5.0)
     output.start(lambda: None, script.events.append)

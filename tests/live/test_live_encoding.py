@@ -186,6 +186,19 @@ def test_options_of_the_user_win() -> None:
     assert len(frames) + len(made.drain()) == 30
 
 
+def test_encoders_of_hardware_hold_nothing_back() -> None:
+    def options(codec: str, **own: str) -> dict[str, str]:
+        return live_options(EncoderSettings(codec=codec, options=own), 1280, 720, None)
+
+    for codec in ("h264_qsv", "hevc_qsv", "av1_qsv"):
+        assert {"async_depth": "1", "forced_idr": "1", "bf": "0", "global_quality": "24"}.items() <= options(
+            codec
+        ).items()
+    assert {"async_depth": "1", "b": "4000000"}.items() <= options("h264_vaapi").items()
+    assert {"delay": "0", "zerolatency": "1"}.items() <= options("h264_nvenc").items()
+    assert options("h264_qsv", async_depth="4")["async_depth"] == "4"
+
+
 def test_wrong_options_are_said_before_anything_starts() -> None:
     with pytest.raises(EncoderUnavailable, match="nonsense"):
         encoder(options={"nonsense": "1"})
