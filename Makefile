@@ -63,7 +63,7 @@ gstreamer:
 
 # On all cores, up to four: one more process needs about a gigabyte for torch. `make test WORKERS=0` uses one process.
 test: lint gstreamer
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --max-worker-restart 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --max-worker-restart 0 --dist loadfile $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks throughput

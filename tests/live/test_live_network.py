@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TextIO
 
 import av
 import av.logging
@@ -166,6 +167,8 @@ class Mute:
 
     def close(self) -> None:
         for one in (self._listener, *self._taken):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the threads that wait for it
             one.close()
 
     def _serve(self) -> None:
@@ -173,6 +176,14 @@ class Mute:
             while True:
                 self._taken.append(self._listener.accept()[0])
                 threading.Thread(target=self._answer, args=(self._taken[-1],), daemon=True).start()
+
+    @staticmethod
+    def _question(said: TextIO) -> str:
+        """A request without its empty line; nothing once the client is gone."""
+        lines: list[str] = []
+        while (line := said.readline()) and line != "\r\n":
+            lines.append(line)
+        return "".join(lines)
 
     def _answer(self, client: socket.socket) -> None:
         said = client.makefile("r", newline="")
@@ -183,7 +194,7 @@ class Mute:
         media = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n"
         sdp = f"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n{media}"
         with contextlib.suppress(OSError, ValueError):
-            while (asked := "".join(iter(said.readline, "\r\n"))) and (verb := asked.split()[0]) != self._until:
+            while (asked := self._question(said)) and (verb := asked.split()[0]) != self._until:
                 number = next(line for line in asked.splitlines() if line.lower().startswith("cseq"))
                 body = sdp if verb == "DESCRIBE" else ""
                 head = f"RTSP/1.0 200 OK\r\n{number}\r\n{more.get(verb, '')}Content-Length: {len(body)}\r\n\r\n"
