@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from fractions import Fraction
@@ -81,13 +80,14 @@ def _watch(path: Path, bundle: str, *options: str) -> dict[str, Any]:
     command = [*COMMAND, str(path), str(out), "--model", bundle, "--overwrite", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     watched = psutil.Process(process.pid)
-    started, samples = time.monotonic(), []
+    started, samples, peak = time.monotonic(), [], 0.0
     while True:
-        finished, status, usage = os.wait4(process.pid, os.WNOHANG)
+        finished, status = os.waitpid(process.pid, os.WNOHANG)
         if finished:
             break
         with suppress(psutil.NoSuchProcess):
             samples.append((round(time.monotonic() - started, 2), watched.memory_info().rss / 1e6))
+            peak = max(peak, samples[-1][1], _high_water_mb(process.pid))
         if len(samples) % 40 == 0:
             print(f"{path.name}: {samples[-1][0]:.0f} s, {samples[-1][1]:.0f} MB", flush=True)
         time.sleep(0.5)
@@ -96,14 +96,25 @@ def _watch(path: Path, bundle: str, *options: str) -> dict[str, Any]:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     frames = _frames(out)
     out.unlink()
-    scale = 1 if sys.platform == "darwin" else 1024
     return {
-        "peak_mb": usage.ru_maxrss * scale / 1e6,
+        "peak_mb": peak,
         "frames": frames,
         "seconds": samples[-1][0] if samples else 0.0,
         "options": list(options),
         "samples": samples,
     }
+
+
+def _high_water_mb(process: int) -> float:
+    """The most that was ever resident; 0 where the system does not tell.
+
+    ``ru_maxrss`` of a child begins with that of its parent, from before the child became another program.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
 
 
 def _frames(path: Path) -> int:

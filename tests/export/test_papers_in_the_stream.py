@@ -70,6 +70,8 @@ def test_a_network_that_takes_regions_runs_without_a_segmenter(tmp_path: Path, m
     runs_in_both_modes("enlighten-anything", tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_lime_which_takes_one_size_runs_on_clips_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full mode cuts the picture into tiles of that size, fused mode makes its thumbnail that large."""
     runs_in_both_modes("lime", tmp_path, monkeypatch, size=(36, 64))
