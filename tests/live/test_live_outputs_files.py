@@ -244,7 +244,8 @@ def test_a_full_disk_is_noticed_by_hls(
     written(sink)
     sink.close(20)
     assert output.reconnects >= 1
-    assert (playlist(tmp_path)[:2] == before) is (codec == "libx264")
+    if codec == "libx264":  # that of H.265 begins anew once the next segment is whole
+        assert playlist(tmp_path)[:2] == before
     assert all((tmp_path / name).stat().st_size for name in playlist(tmp_path))
     assert capfd.readouterr().err == "", "nothing is printed past the log"
 
